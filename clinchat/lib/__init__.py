@@ -1,0 +1,1 @@
+"""Leaves used by every app. Nothing here imports an app."""

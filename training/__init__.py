@@ -1,0 +1,1 @@
+"""Training, assessments and approvals. Its only output towards the rest is a compliance.Clearance."""
