@@ -1,0 +1,1 @@
+"""How documents get into the knowledge base: load, chunk, store, index, embed."""

@@ -1,0 +1,108 @@
+"""manage.py ask"""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chat.forms import QuestionForm
+from chat.management import collections_named
+from chat.pipeline.errors import PipelineError
+from chat.pipeline.run import find_answer
+from chat.pipeline.types import Outcome, Question, Sentence
+from chat.presentation import REASONS
+from chat.reading import address
+from compliance import audit, phi
+
+
+class Command(BaseCommand):
+    help = (
+        "Answer one question from the knowledge base on this terminal. Identifiers are masked before the search. "
+        "Nothing is stored as a conversation; that the command ran is in the audit trail. "
+        "Exit code 0: answered or no supported answer; 1: it could not be tried."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("question", help="The question, in quotes.")
+        parser.add_argument("--collection", metavar="C", help="Search only this collection (its short name).")
+        parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        form = QuestionForm({"question": options["question"]})
+        if not form.is_valid():
+            raise CommandError(" ".join(map(str, form.errors["question"])))
+        collections = tuple(c.pk for c in collections_named(options["collection"]))
+        started = time.perf_counter()
+        try:
+            masked = phi.mask(form.cleaned_data["question"])
+        except phi.PhiUnavailable:
+            raise CommandError("The question could not be masked, so it was not searched.") from None
+        outcome = Outcome()
+        outcome.timings_ms["mask"] = _ms(started)
+        audit.record(
+            code=audit.Code.SENSITIVE_READ,
+            action=audit.Crude.EXECUTE,
+            object_type="command.ask",
+            detail={"collections": [str(c) for c in collections], "masked": len(masked.spans)},
+        )
+        try:
+            find_answer(Question(masked.text, collections), outcome, publish=lambda _event, _data: None)
+        except PipelineError as error:
+            raise CommandError(REASONS[type(error).__name__]) from None
+        outcome.timings_ms["total"] = _ms(started)
+        result = report(masked, outcome)
+        self.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) if options["json"] else _text(result))
+
+
+def report(masked: phi.Masked, outcome: Outcome) -> dict[str, Any]:
+    """The contract of `ask --json`."""
+    kept = outcome.verdict.kept
+    return {
+        "answer": " ".join(s.text for s in kept),
+        "sentences": [{"text": s.text, "citations": [_citation(n, s)]} for n, s in enumerate(kept, 1)],
+        "abstained": not kept,
+        "masked_question": masked.text,
+        "phi": [
+            {"label": str(span.label), "token": token} for span, token in zip(masked.spans, masked.tokens, strict=True)
+        ],
+        "interactions": [],
+        "timings_ms": outcome.timings_ms,
+    }
+
+
+def _citation(n: int, sentence: Sentence) -> dict[str, Any]:
+    passage = sentence.passage
+    return {
+        "n": n,
+        "document": passage.external_id,
+        "version": passage.number,
+        "section": passage.section,
+        "quote": sentence.text,
+        "start": sentence.start,
+        "end": sentence.end,
+        "url": f"{address(passage.document)}?v={passage.number}&start={sentence.start}&end={sentence.end}#quote",
+        "title": passage.title,
+    }
+
+
+def _text(result: dict[str, Any]) -> str:
+    lines = [f"Searched for: {result['masked_question']}", ""]
+    if result["abstained"]:
+        lines.append("No supported answer. This does not mean it is safe or that no guidance exists.")
+    for sentence in result["sentences"]:
+        numbers = "".join(f"[{c['n']}]" for c in sentence["citations"])
+        lines.append(f"{' '.join(sentence['text'].split())} {numbers}")
+    cites = [c for s in result["sentences"] for c in s["citations"]]
+    lines += [
+        "",
+        *(f"[{c['n']}] {c['title']}, {c['section'] or 'whole text'} (version {c['version']})" for c in cites),
+    ]
+    return "\n".join([*lines, f"{result['timings_ms']['total']:.0f} ms"])
+
+
+def _ms(started: float) -> float:
+    return round((time.perf_counter() - started) * 1000, 1)

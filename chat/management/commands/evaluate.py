@@ -1,0 +1,85 @@
+"""manage.py evaluate"""
+
+from __future__ import annotations
+
+import json
+import time
+from argparse import ArgumentParser
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+
+from chat.management import collections_named
+from chat.pipeline import rerank
+from chat.pipeline.retrieve import embed, retrieve
+from chat.pipeline.types import Question
+from compliance import phi
+
+RANKED = 50
+POOL = 100
+
+
+class Command(BaseCommand):
+    help = (
+        "Run labelled questions or texts through ClinChat and write one JSON line of predictions for each, to be "
+        "scored outside. `retrieval`: gold lines with id and question; writes the documents found, best first, and "
+        "whether ClinChat would abstain. `phi`: gold lines with id and text; writes the spans and the masked text."
+    )
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("what", choices=["retrieval", "phi"])
+        parser.add_argument("--gold", type=Path, required=True, help="JSON lines to read.")
+        parser.add_argument("--predictions", type=Path, required=True, help="JSON lines to write.")
+        parser.add_argument("--collection", metavar="C", help="retrieval: only this collection (its short name).")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        predict = _phi if options["what"] == "phi" else _retrieval(options["collection"])
+        rows = _read(options["gold"], "text" if options["what"] == "phi" else "question")
+        try:
+            with options["predictions"].open("w", encoding="utf-8") as out:
+                for row in rows:
+                    out.write(json.dumps({"id": row["id"], **predict(row)}, ensure_ascii=False) + "\n")
+        except OSError:
+            raise CommandError(f"{options['predictions']} cannot be written.") from None
+        self.stdout.write(f"{len(rows)} lines written to {options['predictions']}")
+
+
+def _retrieval(slug: str | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    collections = tuple(c.pk for c in collections_named(slug))
+
+    def predict(row: dict[str, Any]) -> dict[str, Any]:
+        text = phi.mask(row["question"]).text
+        passages = rerank.rerank(retrieve(Question(text, collections), embed(text), limit=POOL))
+        ranked = list(dict.fromkeys(p.external_id for p in passages))
+        return {"ranked": ranked[:RANKED], "abstained": rerank.confidence(passages) < rerank.THRESHOLD}
+
+    return predict
+
+
+def _phi(row: dict[str, Any]) -> dict[str, Any]:
+    started = time.perf_counter()
+    spans = phi.find(row["text"])
+    elapsed = (time.perf_counter() - started) * 1000
+    found = [{"start": s.start, "end": s.end, "label": str(s.label)} for s in spans]
+    return {"spans": found, "masked": phi.mask(row["text"]).text, "ms": round(elapsed, 2)}
+
+
+def _read(path: Path, field: str) -> list[dict[str, Any]]:
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError):
+        raise CommandError(f"{path} cannot be read.") from None
+    rows = []
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            raise CommandError(f"{path}, line {number}: not valid JSON.") from None
+        if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get(field), str):
+            raise CommandError(f"{path}, line {number}: needs the text fields “id” and “{field}”.")
+        rows.append(row)
+    return rows

@@ -1,0 +1,1 @@
+"""From a masked question to a recorded answer. Read run.py first."""

@@ -1,0 +1,114 @@
+"""Writes down how a turn ended: answer, citations, evidence and audit event, all in one transaction or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+from django.db import transaction
+
+from chat.llm import minilm
+from chat.models import Citation, Turn
+from chat.pipeline.types import Ending, Outcome, Passage, Question, Sentence
+from clinchat import __version__
+from clinchat.lib import clock
+from compliance import audit
+
+ANSWERER = "extractive-1"
+CLOSEST = 3
+"""Passages shown, as no answer, when ClinChat abstains."""
+
+
+def blocks(sentences: tuple[Sentence, ...]) -> list[dict[str, Any]]:
+    """The answer as structured parts: the lead, then the other statements under the title of each further document."""
+    parts: list[dict[str, Any]] = []
+    document = sentences[0].passage.document if sentences else None
+    for n, sentence in enumerate(sentences, 1):
+        if sentence.passage.document != document:
+            document = sentence.passage.document
+            parts.append({"kind": "h3", "text": sentence.passage.title, "claim": "", "cites": []})
+        kind = "p" if n == 1 else "li"
+        parts.append({"kind": kind, "text": sentence.text, "claim": f"c{n}", "cites": [n]})
+    return parts
+
+
+@transaction.atomic
+def record(turn: Turn, *, question: Question, outcome: Outcome) -> bool:
+    """Store the outcome of a running turn. False, and nothing is written, when somebody else has ended the turn."""
+    ended = Turn.objects.filter(pk=turn.pk, status=Turn.Status.RUNNING).update(
+        status=Turn.Status(outcome.ending.value),
+        reason=outcome.reason,
+        finished_at=clock.now(),
+        blocks=blocks(outcome.verdict.kept),
+        evidence=evidence(question, outcome),
+    )
+    if not ended:
+        return False
+    Citation.objects.bulk_create(_citations(turn, outcome))
+    audit.record(
+        code=audit.Code.SENSITIVE_CREATE,
+        action=audit.Crude.EXECUTE,
+        outcome=audit.Outcome.FAILURE if outcome.ending is Ending.FAILED else audit.Outcome.SUCCESS,
+        actor=turn.conversation.author,
+        object_type="chat.Turn",
+        object_id=str(turn.pk),
+        detail={
+            "ending": outcome.ending.value,
+            "reason": outcome.reason,
+            "statements": len(outcome.verdict.kept),
+        },
+    )
+    return True
+
+
+def evidence(question: Question, outcome: Outcome) -> dict[str, Any]:
+    """What is needed to produce the answer again, or to name what has changed since."""
+    return {
+        "app": __version__,
+        "question_sha256": hashlib.sha256(question.text.encode()).hexdigest(),
+        "answerer": ANSWERER,
+        "embedding_model": minilm.NAME,
+        "collections": [str(c) for c in question.collections],
+        "confidence": round(outcome.confidence, 4),
+        "passages": [_passage(p) for p in outcome.passages],
+        "removed": outcome.verdict.removed,
+        "timings_ms": outcome.timings_ms,
+    }
+
+
+def _passage(passage: Passage) -> dict[str, Any]:
+    return {
+        "chunk": passage.chunk,
+        "version": str(passage.version),
+        "sha256": passage.sha256,
+        "score": round(passage.score, 4),
+        "dense": round(passage.dense, 4),
+        "lexical": round(passage.lexical, 4),
+    }
+
+
+def _citations(turn: Turn, outcome: Outcome) -> list[Citation]:
+    if outcome.ending is Ending.ABSTAINED:
+        quoted = [(0, p, p.start, p.start + len(p.text), p.text) for p in closest(outcome.passages)]
+    else:
+        quoted = [(n, s.passage, s.start, s.end, s.text) for n, s in enumerate(outcome.verdict.kept, 1)]
+    return [
+        Citation(
+            turn=turn,
+            n=n,
+            position=position,
+            version_id=passage.version,
+            chunk_id=passage.chunk,
+            section=passage.section,
+            start=start,
+            end=end,
+            quote=quote,
+            sha256=hashlib.sha256(quote.encode()).hexdigest(),
+        )
+        for position, (n, passage, start, end, quote) in enumerate(quoted, 1)
+    ]
+
+
+def closest(passages: list[Passage]) -> list[Passage]:
+    """The best passage of each of the best documents."""
+    return list({p.document: p for p in reversed(passages)}.values())[::-1][:CLOSEST]

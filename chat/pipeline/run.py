@@ -1,0 +1,96 @@
+"""The order of the stages, what ends them early, and what the reader sees meanwhile."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from uuid import UUID
+
+from django.db import DatabaseError
+
+from chat.models import Collection, Turn
+from chat.pipeline import answer, rerank, retrieve, verify
+from chat.pipeline.errors import Stopped, Unavailable
+from chat.pipeline.record import record
+from chat.pipeline.types import Draft, Ending, Outcome, Publish, Question
+from clinchat.lib import clock
+from compliance import audit
+
+logger = logging.getLogger(__name__)
+
+LEASE = timedelta(seconds=60)
+"""A running turn older than this has lost its worker."""
+
+
+def run(turn_id: UUID, *, publish: Publish) -> bool:
+    """Answer a queued turn and record how it ended, whatever happens. Safe to run twice: the second finds none queued.
+
+    Returns whether this call ended the turn. Raises nothing for a failing stage; the turn then ends as failed.
+    """
+    claimed = Turn.objects.filter(pk=turn_id, status=Turn.Status.QUEUED).update(
+        status=Turn.Status.RUNNING, deadline_at=clock.now() + LEASE
+    )
+    if not claimed:
+        logger.info("turn %s is not queued; nothing to do", turn_id)
+        return False
+    turn = Turn.objects.select_related("conversation__author").get(pk=turn_id)
+    author = turn.conversation.author
+    question = Question(turn.question, tuple(Collection.objects.visible_to(author).values_list("pk", flat=True)))
+    outcome = Outcome()
+    with audit.bind(actor=author):
+        try:
+            find_answer(question, outcome, publish=publish, proceed=lambda: _proceed(turn_id))
+        except Stopped:
+            return False
+        except Unavailable as error:
+            outcome.ending, outcome.reason = Ending.FAILED, type(error).__name__
+        except Exception as error:  # noqa: BLE001  # any other fault must end the turn too; its text may quote the question
+            outcome.ending, outcome.reason = Ending.FAILED, Unavailable.__name__
+            logger.error("turn %s failed with %s", turn_id, type(error).__name__)
+        return record(turn, question=question, outcome=outcome)
+
+
+def find_answer(
+    question: Question, outcome: Outcome, *, publish: Publish, proceed: Callable[[], None] = lambda: None
+) -> None:
+    """The stages in their order. Fills in `outcome` as it goes, so that a failure leaves what was known.
+
+    `proceed` is asked before each stage and raises Stopped to end the run. Raises Unavailable when the database
+    fails. Writes nothing.
+    """
+
+    @contextmanager
+    def stage(name: str, label: str) -> Iterator[None]:
+        proceed()
+        publish("step", {"label": label, "state": "now"})
+        started = time.perf_counter()
+        try:
+            yield
+        except DatabaseError as error:
+            logger.warning("stage %s: %s", name, type(error).__name__)
+            raise Unavailable from None
+        finally:
+            outcome.timings_ms[name] = round((time.perf_counter() - started) * 1000, 1)
+
+    with stage("embed", "Reading your question"):
+        vector = retrieve.embed(question.text)
+    with stage("retrieve", "Searching the approved library"):
+        passages = retrieve.retrieve(question, vector)
+    with stage("rerank", "Ranking passages"):
+        outcome.passages = rerank.rerank(passages)
+        outcome.confidence = rerank.confidence(outcome.passages)
+    draft = Draft(())
+    if outcome.confidence >= rerank.THRESHOLD:
+        with stage("answer", "Choosing sentences to quote"):
+            draft = answer.extract(outcome.passages, vector)
+    with stage("verify", "Matching quotes with the stored source"):
+        outcome.verdict = verify.verify(draft, collections=question.collections)
+    outcome.ending = Ending.ANSWERED if outcome.verdict.kept else Ending.ABSTAINED
+
+
+def _proceed(turn_id: UUID) -> None:
+    if not Turn.objects.filter(pk=turn_id, status=Turn.Status.RUNNING).exists():
+        raise Stopped

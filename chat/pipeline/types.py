@@ -1,0 +1,85 @@
+"""What the stages hand to each other."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+from uuid import UUID
+
+Publish = Callable[[str, dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class Question:
+    """A masked question and the collections its reader may search."""
+
+    text: str
+    collections: tuple[UUID, ...]
+
+
+@dataclass(frozen=True)
+class Passage:
+    """A chunk that may hold the answer. `start` is its offset in the version's text; scores as in retrieve.py."""
+
+    chunk: int
+    version: UUID
+    number: int
+    document: UUID
+    external_id: str
+    title: str
+    kind: str
+    section: str
+    text: str
+    start: int
+    sha256: str
+    dense: float
+    lexical: float
+    coverage: float
+    fused: float
+    score: float = 0.0
+
+
+@dataclass(frozen=True)
+class Sentence:
+    """A sentence of a passage; start and end are offsets in the version's text."""
+
+    passage: Passage
+    text: str
+    start: int
+    end: int
+    score: float
+
+
+@dataclass(frozen=True)
+class Draft:
+    """What an answerer proposes: its best sentence, then the rest in reading order. Empty: no support."""
+
+    sentences: tuple[Sentence, ...]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the check left: sentences found byte for byte in the stored version, and how many were removed."""
+
+    kept: tuple[Sentence, ...]
+    removed: int
+
+
+class Ending(StrEnum):
+    ANSWERED = "answered"
+    ABSTAINED = "abstained"
+    FAILED = "failed"
+
+
+@dataclass
+class Outcome:
+    """Everything `record` needs, filled in as the stages go."""
+
+    ending: Ending = Ending.FAILED
+    reason: str = ""
+    verdict: Verdict = Verdict((), 0)
+    passages: list[Passage] = field(default_factory=list)
+    confidence: float = 0.0
+    timings_ms: dict[str, float] = field(default_factory=dict)

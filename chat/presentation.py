@@ -1,0 +1,209 @@
+"""A recorded turn in the shape pages and event streams show it. Reads only; knows nothing of requests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from datetime import date, datetime
+from typing import Any
+from uuid import UUID
+
+from django.urls import reverse
+
+from chat.models import Citation, DocumentVersion, Turn
+from chat.models.library import Kind
+from clinchat.lib import clock
+from compliance import phi
+
+Status = Turn.Status
+REASONS = {
+    "Unavailable": "The search service stopped responding. Your question is saved.",
+    "Lost": "The answer was interrupted. Your question is saved.",
+    "NotQueued": "The answer service could not be reached. Your question is saved.",
+}
+
+
+@dataclass(frozen=True)
+class Source:
+    """One quoted passage. `before` and `after` are the rest of the stored chunk around the quote."""
+
+    n: int
+    title: str
+    kind: str
+    kind_label: str
+    place: str
+    before: str
+    quote: str
+    after: str
+    words: int
+    owner: str
+    origin: str
+    reviewed: date | None
+    review_by: date | None
+    stale: bool
+    starter: bool
+    current: bool
+    document_url: str
+    statements: list[int]
+
+
+@dataclass(frozen=True)
+class TurnView:
+    """Everything the page says about one question and its answer. `seconds` counts from question to answer."""
+
+    id: UUID
+    number: int
+    asked_at: datetime
+    question: tuple[phi.Segment, ...]
+    masked_question: str
+    identifiers: list[dict[str, str]]
+    status: str
+    blocks: list[dict[str, Any]]
+    sources: list[Source]
+    closest: list[Source]
+    supported: int
+    total: int
+    removed: int
+    newest: date | None
+    passages: int
+    documents: int
+    seconds: float
+    reason: str
+    reference: str
+    rated: str
+    events_url: str
+    stop_url: str
+    retry_url: str
+    feedback_url: str
+
+    @property
+    def unfinished(self) -> bool:
+        return self.status in Turn.UNFINISHED
+
+
+def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
+    """The turn for a reader who may see the values in `entities`; without them tokens stay tokens."""
+    entities = tuple(entities)
+    used = [e for e in entities if e.token in turn.question]
+    all_sources = sources(turn)
+    statements = [b for b in turn.blocks if b["claim"]]
+    removed = turn.evidence.get("removed", 0)
+    feedback = getattr(turn, "feedback", None)
+    return TurnView(
+        id=turn.pk,
+        number=turn.number,
+        asked_at=turn.created_at,
+        question=phi.segments(turn.question, entities),
+        masked_question=turn.question,
+        identifiers=[{"token": e.token, "label": phi.label_words[e.label], "value": e.value} for e in used],
+        status="partly" if turn.status == Status.ANSWERED and removed else turn.status,
+        blocks=turn.blocks,
+        sources=[s for s in all_sources if s.n],
+        closest=[s for s in all_sources if not s.n],
+        supported=len(statements),
+        total=len(statements) + removed,
+        removed=removed,
+        newest=max((s.reviewed for s in all_sources if s.reviewed), default=None),
+        passages=len([s for s in all_sources if s.n]),
+        documents=len({s.title for s in all_sources if s.n}),
+        seconds=(turn.finished_at - turn.created_at).total_seconds() if turn.finished_at else 0.0,
+        reason=REASONS.get(turn.reason, ""),
+        reference=reference(turn),
+        rated="" if feedback is None else "yes" if feedback.helpful else "no",
+        events_url=reverse("answer-events", args=[turn.pk]),
+        stop_url=reverse("answer-stop", args=[turn.pk]),
+        retry_url=reverse("answer-retry", args=[turn.pk]),
+        feedback_url=reverse("answer-feedback", args=[turn.pk]),
+    )
+
+
+def sources(turn: Turn) -> list[Source]:
+    """The citations of a turn in the order of their numbers."""
+    claims: dict[int, list[int]] = {}
+    for number, block in enumerate((b for b in turn.blocks if b["claim"]), 1):
+        for n in block["cites"]:
+            claims.setdefault(n, []).append(number)
+    citations = turn.citations.select_related("version__document__collection", "chunk")
+    return [_source(c, claims.get(c.n, [])) for c in citations]
+
+
+def _source(citation: Citation, statements: list[int]) -> Source:
+    version, chunk = citation.version, citation.chunk
+    document = version.document
+    return Source(
+        n=citation.n,
+        title=document.title,
+        kind=document.kind,
+        kind_label=Kind(document.kind).label,
+        place=citation.section,
+        before=chunk.text[: max(0, citation.start - chunk.start)],
+        quote=citation.quote,
+        after=chunk.text[citation.end - chunk.start :],
+        words=len(citation.quote.split()),
+        owner=document.owner,
+        origin=document.source,
+        reviewed=version.reviewed,
+        review_by=version.review_by,
+        stale=bool(version.review_by and version.review_by < clock.now().date()),
+        starter=document.collection.starter,
+        current=version.status == DocumentVersion.Status.PUBLISHED,
+        document_url=citation.get_absolute_url(),
+        statements=statements,
+    )
+
+
+def reference(turn: Turn) -> str:
+    """What a reader quotes to the service desk."""
+    return f"A-{turn.pk.hex[:8].upper()}"
+
+
+def ending_events(turn: Turn) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The events that show a finished turn (UI.md section 5): its statements, sources, support and how it ended."""
+    shown = view(turn, entities=())
+    if turn.status == Status.ANSWERED:
+        for block in turn.blocks:
+            yield (
+                "part",
+                {
+                    "block": block["kind"],
+                    "claim": block["claim"],
+                    "text": block["text"],
+                    "cites": block["cites"],
+                },
+            )
+        yield "sources", {"sources": [_plain(s) for s in shown.sources]}
+        yield (
+            "support",
+            {
+                "supported": shown.supported,
+                "total": shown.total,
+                "removed": shown.removed,
+                "newest": _date(shown.newest),
+                "passages": shown.passages,
+                "documents": shown.documents,
+                "seconds": round(shown.seconds, 1),
+            },
+        )
+        yield (
+            "done",
+            {"summary": f"Answer ready. {_count(shown.supported, 'statement')}, {_count(shown.passages, 'source')}."},
+        )
+    elif turn.status == Status.ABSTAINED:
+        summary = "No supported answer. This does not mean it is safe or that no guidance exists."
+        yield "abstain", {"closest": [_plain(s) for s in shown.closest], "summary": summary}
+    elif turn.status == Status.STOPPED:
+        yield "failed", {"reason": "You stopped this answer.", "reference": shown.reference, "stopped": True}
+    else:
+        yield "failed", {"reason": shown.reason, "reference": shown.reference, "stopped": False}
+
+
+def _plain(source: Source) -> dict[str, Any]:
+    return {**asdict(source), "reviewed": _date(source.reviewed), "review_by": _date(source.review_by)}
+
+
+def _date(value: date | None) -> str:
+    return f"{value:%b} {value.day}, {value.year}" if value else ""
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -1,0 +1,150 @@
+"""Asking, reading and rating answers."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import UUID
+
+from django.contrib import messages
+from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from chat import access, presentation, services, streams
+from chat.forms import FeedbackForm, QuestionForm
+from chat.models import Conversation, Turn
+from clinchat.lib import sse
+from clinchat.lib.http import AuthedRequest
+from compliance import phi, vault
+from compliance.access import Action, allows, door, public
+
+SAMPLES = (
+    "Can I give trimethoprim-sulfamethoxazole to a patient on warfarin?",
+    "When should metformin be held for iodinated contrast?",
+    "What is the first treatment of hyperkalemia with ECG changes?",
+    "How do I reverse heparin after a bleed?",
+)
+RECENT = 30
+REFRESH_SECONDS = 2
+"""How often a page without scripts looks again while its answer is being written."""
+NOT_MASKED = (
+    "We could not mask this reliably, so nothing was sent. Remove names, dates and record numbers, then send it again."
+)
+STILL_ANSWERING = "ClinChat is still answering your last question. Wait for it, or stop it, then send this again."
+
+
+@public("It only forwards: to the questions of a clinician, to the library of anybody else, to sign-in otherwise.")
+@require_GET
+def home(request: HttpRequest) -> HttpResponse:
+    return redirect("ask" if allows(request.user, Action.ASK) else "library")
+
+
+@door(Action.ASK)
+@require_http_methods(["GET", "POST"])
+def ask(request: AuthedRequest) -> HttpResponse:
+    form = QuestionForm(request.POST or None)
+    if request.method == "POST" and (turn := _asked(request, form, None)):
+        return redirect(turn.conversation)
+    recent = Conversation.objects.visible_to(request.user).order_by("-updated_at")[:RECENT]
+    context = {"form": form, "samples": SAMPLES, "recent": recent, "history": _history(request)}
+    return render(request, "ask/new.html", context, status=422 if form.errors else 200)
+
+
+@door(Action.ASK)
+@require_http_methods(["GET", "POST"])
+def conversation(request: AuthedRequest, conversation_id: UUID) -> HttpResponse:
+    found = access.get_conversation(request.user, conversation_id)
+    form = QuestionForm(request.POST or None)
+    if request.method == "POST" and (turn := _asked(request, form, found)):
+        return redirect(f"{found.get_absolute_url()}#turn-{turn.number}")
+    entities = vault.open_for(request.user, scope=found.pk, author_id=found.author_id)
+    turns = [presentation.view(t, entities=entities) for t in found.turns.select_related("feedback")]
+    context = {
+        "conversation": found,
+        "turns": turns,
+        "form": form,
+        "history": _history(request),
+        "refresh": REFRESH_SECONDS if any(t.unfinished for t in turns) else None,
+    }
+    return render(request, "ask/conversation.html", context, status=422 if form.errors else 200)
+
+
+@door(Action.ASK)
+@require_GET
+def events(request: AuthedRequest, turn_id: UUID) -> HttpResponseBase:
+    turn = access.get_turn(request.user, turn_id)
+    return sse.stream(streams.frames(turn.pk, last_id=request.headers.get("Last-Event-ID", "")))
+
+
+@door(Action.ASK)
+@require_POST
+def stop(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
+    turn = access.get_turn(request.user, turn_id)
+    services.stop(turn=turn, actor=request.user)
+    return redirect(turn.conversation)
+
+
+@door(Action.ASK)
+@require_POST
+def retry(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
+    turn = access.get_turn(request.user, turn_id)
+    try:
+        services.retry(turn=turn, actor=request.user)
+    except services.NotRetriable:
+        messages.info(request, "This question already has an answer or is being answered.")
+    except services.StillAnswering:
+        messages.info(request, STILL_ANSWERING)
+    return redirect(turn.conversation)
+
+
+@door(Action.ASK)
+@require_POST
+def feedback(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
+    turn = access.get_turn(request.user, turn_id)
+    form = FeedbackForm(request.POST)
+    if turn.status in Turn.UNFINISHED or not form.is_valid():
+        return JsonResponse({"error": "Choose Helpful or Not helpful."}, status=422)
+    data = form.cleaned_data
+    try:
+        services.rate(
+            turn=turn,
+            actor=request.user,
+            helpful=data["helpful"] == "yes",
+            reasons=data["reasons"],
+            comment=data["comment"],
+        )
+    except phi.PhiUnavailable:
+        return JsonResponse({"error": NOT_MASKED}, status=503)
+    messages.success(request, "Thank you. Your rating is saved.")
+    return redirect(turn.conversation)
+
+
+def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | None) -> Turn | None:
+    """The turn made of a valid form; None with the reason on the form."""
+    if not form.is_valid():
+        return None
+    data = form.cleaned_data
+    try:
+        return services.ask(
+            author=request.user, text=data["question"], submission=data["submission"], conversation=found
+        )
+    except phi.PhiUnavailable:
+        form.add_error("question", NOT_MASKED)
+    except services.StillAnswering:
+        form.add_error("question", STILL_ANSWERING)
+    return None
+
+
+def _history(request: AuthedRequest) -> list[tuple[str, list[Conversation]]]:
+    """The person's conversations under the headings of the rail, optionally those whose title holds ?q=."""
+    query = request.GET.get("q", "").strip()[:100]
+    today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
+    groups: dict[str, list[Conversation]] = {}
+    found = Conversation.objects.visible_to(request.user).filter(title__icontains=query).order_by("-updated_at")
+    for item in found[:RECENT]:
+        day = item.updated_at
+        heading = "Today" if day >= today else "This week" if day >= today - timedelta(days=6) else "Earlier"
+        groups.setdefault(heading, []).append(item)
+    return list(groups.items())
