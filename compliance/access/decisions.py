@@ -1,0 +1,74 @@
+"""The one place that decides whether a person may do something."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import TYPE_CHECKING
+
+from django.core.exceptions import PermissionDenied
+from django.utils.dateformat import format as format_date
+from django.utils.timezone import localtime
+
+from clinchat.lib import clock
+from compliance import audit
+from compliance.access.errors import Locked
+from compliance.access.roles import NEEDS_CLEARANCE, Action, permitted_roles
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+    from django.db.models import Model
+
+    from compliance.models import User
+
+
+def allows(user: User | AnonymousUser, action: Action) -> bool:
+    """Whether the person may do `action` now. An action outside the policy raises, it never passes."""
+    roles = permitted_roles(action)
+    if not user.is_authenticated or not user.is_active or not user.is_verified():
+        return False
+    if roles.isdisjoint(user.roles):
+        return False
+    return action not in NEEDS_CLEARANCE or user.clearances.live(clock.now()).exists()
+
+
+def require(user: User | AnonymousUser, action: Action, obj: Model | None = None) -> None:
+    """Return when the person may do `action`; otherwise put the denial on record and raise PermissionDenied.
+
+    Call it before any transaction is opened, as `door` does: the record is part of the caller's transaction,
+    and one that is rolled back takes the record of the denial with it.
+    """
+    if allows(user, action):
+        return
+    audit.record(
+        code=audit.Code.AUTHZ_FAIL,
+        action=audit.Crude.EXECUTE,
+        outcome=audit.Outcome.DENIED,
+        object_type=obj._meta.label if obj else "",  # noqa: SLF001  # documented by Django
+        object_id=str(obj.pk) if obj else "",
+        detail={"action": str(action)},
+    )
+    if action in NEEDS_CLEARANCE and user.is_authenticated:
+        raise Locked(_missing(user, action))
+    raise PermissionDenied
+
+
+def _missing(user: User, action: Action) -> list[str]:
+    """What the person still needs before `action` opens, in the order it is done."""
+    missing = []
+    if permitted_roles(action).isdisjoint(user.roles):
+        missing.append("Ask an administrator for the clinician role")
+    last = user.clearances.order_by("-granted_at").first()
+    if last is None:
+        missing += [
+            "Finish the six training modules",
+            "Get the approval of your supervisor and of compliance",
+        ]
+    elif last.revoked_at is not None:
+        missing.append(f"Talk to your supervisor: your access was withdrawn on {_day(last.revoked_at)}")
+    elif last.expires_at <= clock.now():
+        missing.append(f"Renew your training: it expired on {_day(last.expires_at)}")
+    return missing
+
+
+def _day(moment: datetime) -> str:
+    return format_date(localtime(moment), "M j, Y")

@@ -1,0 +1,154 @@
+"""People, the roles they hold and the clearance that lets a trained clinician ask."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from functools import cached_property
+from typing import Any, Self
+
+from django.contrib.auth.models import AbstractBaseUser, BaseUserManager
+from django.core.exceptions import ValidationError
+from django.db import models, transaction
+from django.db.models import F, Q
+from django.db.models.functions import Lower
+
+from clinchat.lib import clock
+from compliance.access.roles import Action, Role, permitted_roles
+
+
+class UserManager(BaseUserManager["User"]):
+    def get_by_natural_key(self, username: str | None) -> User:
+        return self.get(email=(username or "").strip().lower())
+
+    def create_user(self, *, email: str, password: str | None = None, **fields: Any) -> User:
+        """A new person. Without a password nobody can sign in as them yet."""
+        user = self.model(email=email.strip().lower(), **fields)
+        user.set_password(password)
+        user.save()
+        return user
+
+    @transaction.atomic
+    def create_superuser(self, *, email: str, password: str | None = None, **fields: Any) -> User:
+        """The first administrator of an installation (manage.py createsuperuser)."""
+        user = self.create_user(email=email, password=password, **fields)
+        RoleAssignment.objects.create(user=user, role=Role.ADMIN)
+        return user
+
+
+class User(AbstractBaseUser):
+    """Somebody who works here. Never deleted, because the audit trail speaks of them: deactivate instead."""
+
+    class Theme(models.TextChoices):
+        AUTO = "auto", "Match device"
+        LIGHT = "light", "Light"
+        DARK = "dark", "Dark"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    email = models.EmailField("e-mail", unique=True, help_text="Used to sign in.")
+    name = models.CharField(max_length=200)
+    title = models.CharField(max_length=50, blank=True, help_text="As written after the name, for example MD.")
+    department = models.CharField(max_length=100, blank=True)
+    is_active = models.BooleanField("active", default=True, help_text="Clear this to close the account at once.")
+    is_demo = models.BooleanField("demo account", default=False, editable=False)
+    created_at = models.DateTimeField(default=clock.now, editable=False)
+    theme = models.CharField(max_length=5, choices=Theme, default=Theme.AUTO)
+    shortcuts = models.BooleanField("single-key shortcuts", default=True)
+
+    objects = UserManager()
+
+    USERNAME_FIELD = "email"
+    EMAIL_FIELD = "email"
+    REQUIRED_FIELDS = ["name"]
+
+    otp_device = None
+    """The device that verified this session; django-otp's middleware sets it on the request's user."""
+
+    class Meta:
+        ordering = ["name"]
+        constraints = [
+            models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
+            models.CheckConstraint(condition=~Q(name=""), name="user_has_name"),
+            models.CheckConstraint(condition=Q(theme__in=["auto", "light", "dark"]), name="user_theme"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.title}" if self.title else self.name
+
+    def clean(self) -> None:
+        super().clean()
+        self.email = self.email.lower()
+
+    def get_full_name(self) -> str:
+        return str(self)
+
+    @cached_property
+    def roles(self) -> frozenset[Role]:
+        """The roles held when first asked; one request decides on one set."""
+        return frozenset(Role(role) for role in self.role_assignments.values_list("role", flat=True))
+
+    def is_verified(self) -> bool:
+        """Whether this person has shown a second factor; only a request can say so (django-otp's middleware)."""
+        return self.otp_device is not None
+
+    def has_perm(self, perm: str, obj: models.Model | None = None) -> bool:
+        """Django's admin asks this for each table: whoever may use the admin may use its tables."""
+        return self.is_active and not permitted_roles(Action.ADMINISTER).isdisjoint(self.roles)
+
+    def has_module_perms(self, app_label: str) -> bool:
+        return self.has_perm(app_label)
+
+
+class RoleAssignment(models.Model):
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_assignments")
+    role = models.CharField(max_length=30, choices=Role.choices)
+    granted_at = models.DateTimeField(default=clock.now, editable=False)
+    granted_by = models.ForeignKey(
+        User, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="+"
+    )
+
+    class Meta:
+        ordering = ["role"]
+        constraints = [
+            models.UniqueConstraint(fields=["user", "role"], name="role_assignment_once"),
+            models.CheckConstraint(condition=Q(role__in=Role.values), name="role_assignment_role"),
+        ]
+
+    def __str__(self) -> str:
+        return self.get_role_display()
+
+
+class ClearanceQuerySet(models.QuerySet["Clearance"]):
+    def live(self, now: datetime) -> Self:
+        return self.filter(granted_at__lte=now, expires_at__gt=now, revoked_at=None)
+
+
+class Clearance(models.Model):
+    """Training and approvals are complete: the person may ask until it expires or is revoked."""
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="clearances")
+    granted_at = models.DateTimeField(default=clock.now, editable=False)
+    expires_at = models.DateTimeField()
+    revoked_at = models.DateTimeField(null=True, blank=True)
+    reason = models.CharField(max_length=200, help_text="What it rests on, or why it was revoked.")
+
+    objects = ClearanceQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-granted_at"]
+        constraints = [
+            models.CheckConstraint(condition=Q(expires_at__gt=F("granted_at")), name="clearance_ends_after_start"),
+            models.CheckConstraint(
+                condition=Q(revoked_at=None) | Q(revoked_at__gte=F("granted_at")),
+                name="clearance_revoked_after_start",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"Clearance of {self.user}"
+
+    def clean(self) -> None:
+        if self.expires_at is not None and self.expires_at <= self.granted_at:  # type: ignore[redundant-expr]  # or empty in a form
+            raise ValidationError({"expires_at": "Choose a time in the future."})

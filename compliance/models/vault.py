@@ -1,0 +1,25 @@
+"""The values behind the tokens of a conversation, sealed one by one."""
+
+from __future__ import annotations
+
+from django.db import models
+
+from clinchat.lib import clock
+
+
+class VaultEntry(models.Model):
+    """One identifier of one conversation. Only `compliance.vault` reads or writes it."""
+
+    scope = models.UUIDField(help_text="The conversation.")
+    token = models.CharField(max_length=40)
+    label = models.CharField(max_length=20)
+    sealed = models.BinaryField(help_text="AES-256-GCM, bound to scope and token.")
+    blind_index = models.BinaryField(max_length=32, help_text="Keyed digest of the value: equality without opening.")
+    created_at = models.DateTimeField(default=clock.now)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["scope", "token"], name="vault_entry_token")]
+        indexes = [models.Index(fields=["blind_index"], name="vault_entry_blind_index")]
+
+    def __str__(self) -> str:
+        return f"{self.scope} {self.token}"

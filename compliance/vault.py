@@ -1,0 +1,78 @@
+"""The values behind the tokens of a conversation, sealed at rest, opened for the author and for masking alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+from django.core.exceptions import PermissionDenied
+
+from clinchat.lib import sealed
+from compliance import audit
+from compliance.models import VaultEntry
+from compliance.phi import Entity, Label
+
+if TYPE_CHECKING:
+    from django.contrib.auth.models import AnonymousUser
+
+    from compliance.models import User
+
+OBJECT_TYPE = "compliance.VaultEntry"
+
+
+def known(scope: UUID) -> tuple[Entity, ...]:
+    """What is already masked in this conversation, so that the same value keeps its token.
+
+    For the masking step only: nothing that leaves the server may be made from it.
+    """
+    return tuple(
+        Entity(
+            token=entry.token,
+            label=Label(entry.label),
+            value=sealed.unseal(bytes(entry.sealed), aad=_place(scope, entry.token)).decode(),
+        )
+        for entry in VaultEntry.objects.filter(scope=scope).order_by("pk")
+    )
+
+
+def store(scope: UUID, entities: Iterable[Entity]) -> None:
+    """Seal new entities of a conversation. A token that is already taken raises IntegrityError."""
+    VaultEntry.objects.bulk_create(
+        VaultEntry(
+            scope=scope,
+            token=entity.token,
+            label=entity.label,
+            sealed=sealed.seal(entity.value.encode(), aad=_place(scope, entity.token)),
+            blind_index=sealed.blind_index(entity.value.casefold(), context=f"vault:{entity.label}"),
+        )
+        for entity in entities
+    )
+
+
+def open_for(user: User | AnonymousUser, *, scope: UUID, author_id: UUID) -> tuple[Entity, ...]:
+    """The values of a conversation for its author. Anyone else gets PermissionDenied. Both are on record."""
+    if not user.is_authenticated or not user.is_active or user.pk != author_id:
+        audit.record(
+            code=audit.Code.AUTHZ_FAIL,
+            action=audit.Crude.READ,
+            outcome=audit.Outcome.DENIED,
+            object_type=OBJECT_TYPE,
+            object_id=str(scope),
+        )
+        raise PermissionDenied
+    entities = known(scope)
+    if entities:
+        audit.record(
+            code=audit.Code.SENSITIVE_READ,
+            action=audit.Crude.READ,
+            actor=user,
+            object_type=OBJECT_TYPE,
+            object_id=str(scope),
+            detail={"values": len(entities)},
+        )
+    return entities
+
+
+def _place(scope: UUID, token: str) -> bytes:
+    return f"vault:{scope}:{token}".encode()

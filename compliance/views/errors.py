@@ -1,0 +1,63 @@
+"""Error pages: what happened, what to do, and a reference. No exception's words are shown or logged."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+
+from compliance.access import Locked
+from compliance.api.problems import problem, reference_of
+
+logger = logging.getLogger("clinchat.errors")
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 400)
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, Locked):
+        return _page(request, 403, locked=True, missing=exception.missing)
+    return _page(request, 403)
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    return _page(request, 404)
+
+
+def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """The form was made for another session: reloading the page mends it, so the page says that."""
+    return _page(request, 403, template="400.html")
+
+
+def server_error(request: HttpRequest) -> HttpResponse:
+    """An exception nobody handled; a lost database is told apart, because it passes by itself."""
+    exception = sys.exception()
+    _log(exception, reference_of(request))
+    if hasattr(request, "session"):
+        del request.session  # SessionMiddleware would read it, and with the database gone fail and wait again
+    return _page(request, 503 if isinstance(exception, OperationalError | InterfaceError) else 500)
+
+
+def _page(request: HttpRequest, status: int, template: str = "", **context: object) -> HttpResponse:
+    reference = reference_of(request)
+    if request.path.startswith("/api/"):
+        return problem(status, reference)
+    # After a server error nothing may be relied on; an early refusal comes before the person is known.
+    frame = request if status < 500 and hasattr(request, "user") else None
+    page = render_to_string(template or f"{status}.html", {"reference": reference, **context}, request=frame)
+    return HttpResponse(page, status=status)
+
+
+def _log(exception: BaseException | None, reference: str) -> None:
+    """Where it happened and what kind it was. The message is left out: it can quote what a person typed."""
+    frames = traceback.extract_tb(exception.__traceback__) if exception else []
+    ours = [frame for frame in frames if "site-packages" not in frame.filename]
+    places = [f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}" for frame in [*ours[-8:], *frames[-1:]]]
+    logger.error("%s %s at %s", reference or "-", type(exception).__name__, " > ".join(places))

@@ -1,0 +1,92 @@
+"""The people of the tests. Each access test says by name who may and who may not.
+
+alice and bob are cleared clinicians of one department, nadia is still in training, dora heads the department,
+mallory is signed in and cleared for nothing; the others each hold the one role compliance/demo.py names.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.test import Client
+from django_otp import DEVICE_ID_SESSION_KEY
+from django_otp.plugins.otp_totp.models import TOTPDevice
+
+from compliance import demo
+from compliance.models import User
+
+PASSWORD = "six quiet herons wade"
+
+
+def _person(key: str) -> User:
+    return demo.ensure(demo.CAST[key], password=PASSWORD)
+
+
+def alice() -> User:
+    return _person("alice")
+
+
+def bob() -> User:
+    return _person("bob")
+
+
+def nadia() -> User:
+    return _person("nadia")
+
+
+def dora() -> User:
+    return _person("dora")
+
+
+def pat() -> User:
+    return _person("pat")
+
+
+def sam() -> User:
+    return _person("sam")
+
+
+def carol() -> User:
+    return _person("carol")
+
+
+def otto() -> User:
+    return _person("otto")
+
+
+def audra() -> User:
+    return _person("audra")
+
+
+def ada() -> User:
+    return _person("ada")
+
+
+def mallory() -> User:
+    return _person("mallory")
+
+
+def device_of(user: User) -> Any:
+    """The person's confirmed authenticator."""
+    return TOTPDevice.objects.get(user=user, confirmed=True)
+
+
+def code_of(user: User) -> str:
+    """A code their authenticator accepts now, even if one of this half minute was used before."""
+    TOTPDevice.objects.filter(user=user).update(last_t=-1, throttling_failure_count=0)
+    return demo.current_code(user.email).digits
+
+
+def verified(user: User) -> User:
+    """The person as a request shows them after the second factor."""
+    user.otp_device = device_of(user)
+    return user
+
+
+def sign_in(client: Client, user: User) -> Client:
+    """Sign a test client in with both factors; returns it."""
+    client.force_login(user)
+    session = client.session
+    session[DEVICE_ID_SESSION_KEY] = device_of(user).persistent_id
+    session.save()
+    return client

@@ -1,0 +1,88 @@
+"""Probes and the public status page."""
+
+from __future__ import annotations
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.test import Client
+from pytest_django import DjangoAssertNumQueries, Settings
+
+from compliance import health
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def no_redis(settings: Settings) -> None:
+    settings.REDIS_URL = "unix:///nowhere/redis.sock"
+
+
+def test_alive_asks_nothing_of_anyone(
+    client: Client, no_redis: None, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    cast.sign_in(client, cast.alice())
+    with django_assert_num_queries(0):
+        answer = client.get("/api/health")
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok"})
+
+
+def test_ready_when_every_part_works(client: Client) -> None:
+    answer = client.get("/api/ready")
+    assert answer.status_code == 200
+    assert answer.json() == {"status": "ready", "checks": {"database": True, "queue": True, "masking": True}}
+
+
+def test_not_ready_without_the_queue(client: Client, no_redis: None) -> None:
+    answer = client.get("/api/ready")
+    assert answer.status_code == 503
+    assert answer.json() == {"status": "not ready", "checks": {"database": True, "queue": False, "masking": True}}
+
+
+def test_not_ready_without_the_vector_extension(client: Client) -> None:
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_extension SET extname = 'vector_lost' WHERE extname = 'vector'")
+    assert client.get("/api/ready").json()["checks"]["database"] is False
+
+
+@pytest.mark.parametrize("method", ["post", "put", "delete"])
+def test_probes_only_answer_get(client: Client, method: str) -> None:
+    answer = getattr(client, method)("/api/health")
+    assert answer.status_code == 405
+    assert answer["Content-Type"] == "application/problem+json"
+
+
+def test_status_page_shows_what_works(client: Client) -> None:
+    page = client.get("/status/")
+    assert page.status_code == 200
+    assert page.context["state"] == "up"
+    assert [check["name"] for check in page.context["checks"]] == ["Database", "Answer queue", "Masking of identifiers"]
+
+
+def test_status_page_says_degraded_without_internal_detail(client: Client, no_redis: None) -> None:
+    page = client.get("/status/")
+    assert page.context["state"] == "degraded"
+    assert "nowhere" not in page.content.decode()
+
+
+def test_status_page_is_shown_without_the_database(
+    client: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    monkeypatch.setitem(health._probes, "database", ("Database", lambda: False))
+    cast.sign_in(client, cast.alice())
+    with django_assert_num_queries(0):
+        page = client.get("/status/")
+    assert (page.status_code, page.context["state"]) == (200, "degraded")
+
+
+@pytest.mark.parametrize("address", ["/status/", "/api/health", "/api/ready"])
+def test_looking_at_the_service_keeps_no_session_alive(client: Client, address: str) -> None:
+    cast.sign_in(client, cast.alice())
+    ends = client.session.get_expiry_date()
+    Session.objects.update(expire_date=ends)
+    client.get(address)
+    assert Session.objects.get().expire_date == ends
+    client.get("/settings/")
+    assert Session.objects.get().expire_date > ends
