@@ -1,0 +1,76 @@
+# ClinChat. `make` lists the targets; `make run` is all a newcomer needs.
+
+.DEFAULT_GOAL := help
+.PHONY: help setup setup-dev run test check bench demo-corpus requirements clean reset
+
+PYTHON ?= python3
+CORPUS ?= ../shared/data/kb/kb.jsonl
+VAR := $(or $(CLINCHAT_VAR),var)
+BIN := .venv/bin
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-strip-extras \
+	--no-annotate --no-header $(if $(filter 1,$(UPGRADE)),--upgrade)
+
+# $(call install,base) installs requirements/base.txt, once per content of that file.
+define install
+	@sum="$$(cksum < requirements/$(1).txt)"; stamp=.venv/$(1).installed; \
+	if [ "$$sum" = "$$(cat $$stamp 2>/dev/null)" ] && $(BIN)/python -c '' 2>/dev/null; then exit 0; fi; \
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null || \
+		$(call fail,ClinChat needs Python 3.11 or newer$(comma) and $(PYTHON) is not. Choose another: make PYTHON=python3.12 $(MAKECMDGOALS)); \
+	$(BIN)/python -m pip --version >/dev/null 2>&1 || $(PYTHON) -m venv --clear .venv >/dev/null || \
+		$(call fail,$(PYTHON) cannot make the virtual environment .venv. On Debian and Ubuntu: apt install python3-venv); \
+	echo "Installing requirements/$(1).txt into .venv (the first time takes some minutes)"; \
+	$(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes -r requirements/$(1).txt || \
+		$(call fail,The installation did not finish; the lines above say why. The same command goes on with it.); \
+	echo "$$sum" > $$stamp
+endef
+fail = { echo "$(1)" >&2; exit 1; }
+comma := ,
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+setup: ## Make .venv and install what ClinChat needs; nothing is started
+	$(call install,base)
+
+setup-dev: setup
+	$(call install,dev)
+
+run: setup ## Start everything on http://127.0.0.1:8000 (CLINCHAT_PORT changes the port); Ctrl-C stops it
+	@$(BIN)/python -m clinchat.local
+
+test: setup-dev ## Run the tests (ARGS="tests/chat -x" passes words on)
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: setup-dev ## Lint, types, dependency direction, settings, migrations, templates, container files
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy .
+	@$(BIN)/lint-imports
+	@$(BIN)/djade --check $$(find templates -name '*.html')
+	@$(BIN)/python manage.py makemigrations --check --dry-run
+	@DATABASE_URL=postgresql://check@db.example/clinchat REDIS_URL=rediss://redis.example/0 CLINCHAT_TLS=true \
+		CLINCHAT_HOSTS=clinchat.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+		SEALING_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
+		$(BIN)/python manage.py check --deploy --fail-level WARNING
+	@$(BIN)/hadolint deploy/Dockerfile
+	@$(BIN)/docker-compose -f deploy/compose.yaml config --quiet
+
+bench: setup-dev ## Measure and print the tables of bench/
+	@$(BIN)/python -m bench
+
+demo-corpus: setup ## Load a larger corpus into the collection "demo" (CORPUS=path, default ../shared/data/kb/kb.jsonl)
+	@[ -e "$(CORPUS)" ] || { echo "There is no $(CORPUS). Name a JSONL file or a folder: make demo-corpus CORPUS=path" >&2; exit 1; }
+	@$(BIN)/python manage.py ingest "$(CORPUS)" --collection demo
+
+requirements: setup-dev ## Compile requirements/*.in to *.txt, pinned with hashes (UPGRADE=1 takes newer versions)
+	@# dev first, and the others within its versions: what is tested is what is installed.
+	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
+	@$(COMPILE) -c requirements/dev.txt requirements/base.in -o requirements/base.txt
+	@$(COMPILE) -c requirements/dev.txt requirements/prod.in -o requirements/prod.txt
+
+clean: ## Remove caches and collected static files; data and .venv stay
+	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis "$(VAR)/static"
+
+reset: ## Delete all data and keys of this machine (asks first; YES=1 answers)
+	@$(or $(wildcard $(BIN)/python),$(PYTHON)) -m clinchat.local.reset $(if $(filter 1,$(YES)),--yes)

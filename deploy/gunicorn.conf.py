@@ -1,0 +1,29 @@
+"""The web server: pages and event streams from one process group.
+
+An open stream costs a thread, so workers x threads is how many people can watch an answer at once.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+bind = os.environ.get("CLINCHAT_BIND") or f"127.0.0.1:{os.environ.get('CLINCHAT_PORT') or 8000}"
+worker_class = "gthread"
+workers = 2
+threads = 64
+keepalive = 5
+graceful_timeout = 30
+preload_app = False  # onnxruntime and database connections do not survive a fork
+control_socket_disable = True  # it would be a file in $HOME that takes orders
+memory = Path("/dev", "shm")
+if memory.is_dir():
+    worker_tmp_dir = str(memory)  # the heartbeat file must not wait for a disk
+accesslog = None  # a request line can hold what a person typed; the audit trail records who did what
+
+
+def post_worker_init(_worker: object) -> None:
+    """Load the detectors before the first question, not during it."""
+    from compliance import phi
+
+    phi.warm()

@@ -1,0 +1,39 @@
+#!/usr/bin/env python
+"""ClinChat's commands. In embedded mode they work with `make run` up or down: they start the services."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+from clinchat import local
+
+NEED_NO_SERVICES = {"check", "collectstatic", "help", "version"}
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinchat.settings")
+    try:
+        from django.core.management import execute_from_command_line
+    except ImportError:
+        sys.exit('Django is not installed for this Python. Run "make setup", then .venv/bin/python manage.py')
+    # Without this, a stopped command would skip the exit handler that stops the services after it.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    try:
+        if _needs_services(sys.argv[1:]):
+            local.ensure_services()
+        execute_from_command_line(sys.argv)
+    except local.LocalError as error:
+        sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(128 + signal.SIGINT)
+
+
+def _needs_services(words: list[str]) -> bool:
+    asks_for_help = not words or {"-h", "--help", "--version"} & set(words)
+    return not asks_for_help and words[0] not in NEED_NO_SERVICES
+
+
+if __name__ == "__main__":
+    main()

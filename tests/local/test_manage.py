@@ -1,0 +1,37 @@
+"""manage.py starts the services for the commands that need them, and stops them after."""
+
+from __future__ import annotations
+
+import pytest
+
+from clinchat.local import Paths, postgres, redis_server
+from tests.local.processes import Start
+
+
+def test_a_command_finds_running_services_and_leaves_none(place: Paths, start: Start) -> None:
+    code = (
+        "from django.db import connection; from django.conf import settings; import redis\n"
+        "connection.ensure_connection(); print(redis.Redis.from_url(settings.REDIS_URL).ping())"
+    )
+    said, complaints = start("manage.py", "shell", "--no-imports", "-c", code).communicate()
+    assert (said, complaints) == ("True\n", "")
+    assert postgres.postmaster(place) is None
+    assert not redis_server.listens(place)
+
+
+@pytest.mark.parametrize("words", [["help"], ["migrate", "--help"], ["version"]])
+def test_asking_for_help_starts_nothing(place: Paths, start: Start, words: list[str]) -> None:
+    process = start("manage.py", *words)
+    process.communicate()
+    assert process.returncode == 0
+    assert not place.run.exists()
+
+
+def test_a_refusal_is_one_line(place: Paths, start: Start) -> None:
+    place.var.mkdir()
+    place.run.write_text("a file where the folder should be")
+    process = start("manage.py", "migrate")
+    said, line = process.communicate()
+    assert (process.returncode, said) == (1, "")
+    assert line.count("\n") == 1
+    assert str(place.run) in line
