@@ -1,0 +1,66 @@
+"""Template library "ui": icons, and dates, times and counts in the words every page uses."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import date, datetime
+from typing import Literal
+
+from django import template
+from django.templatetags.static import static
+from django.utils import dateformat, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from clinchat.lib import clock
+
+register = template.Library()
+
+
+@register.simple_tag
+def icon(name: str, extra: str = "") -> SafeString:
+    """A decorative icon of the sprite; the words beside it carry the meaning."""
+    return format_html(
+        '<svg class="i{}" aria-hidden="true"><use href="{}#{}"/></svg>',
+        f" {extra}" if extra else "",
+        static("icons.svg"),
+        name,
+    )
+
+
+@register.filter
+def day(value: date | Literal[""] | None) -> str:
+    """Oct 14, 2026; nothing where a template has no date."""
+    if not value:
+        return ""
+    return dateformat.format(timezone.localtime(value) if isinstance(value, datetime) else value, "M j, Y")
+
+
+@register.filter
+def at(value: datetime) -> str:
+    """at 14:05; on another day: on Oct 14, 2026 at 14:05"""
+    local = timezone.localtime(value)
+    words = f"at {dateformat.format(local, 'H:i')}"
+    return words if local.date() == timezone.localtime(clock.now()).date() else f"on {day(local)} {words}"
+
+
+@register.filter
+def seconds(value: float) -> str:
+    """6.2 s, and 2 min 5 s once a minute has passed"""
+    if round(value, 1) < 60:
+        return f"{value:.1f} s"
+    minutes, rest = divmod(round(value), 60)
+    return f"{minutes} min {rest} s"
+
+
+@register.filter
+def listed(values: Sequence[object]) -> str:
+    """1, 2 and 3"""
+    words = [str(value) for value in values]
+    return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+@register.filter
+def count(value: int) -> str:
+    """1,284"""
+    return f"{value:,}"
