@@ -14,8 +14,15 @@ LONGEST_QUESTION = 4000
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 
+class QuestionField(forms.CharField):
+    """Text without the characters no question needs; they are dropped before any validator sees them."""
+
+    def to_python(self, value: object) -> str | None:
+        return super().to_python(CONTROL.sub("", str(value or "").replace("\r\n", "\n")))
+
+
 class QuestionForm(forms.Form):
-    question = forms.CharField(
+    question = QuestionField(
         max_length=LONGEST_QUESTION,
         error_messages={
             "required": "Write a question first.",
@@ -25,7 +32,7 @@ class QuestionForm(forms.Form):
     submission = forms.UUIDField(required=False, initial=uuid.uuid4)
 
     def clean_question(self) -> str:
-        question = CONTROL.sub("", str(self.cleaned_data["question"]).replace("\r\n", "\n")).strip()
+        question = str(self.cleaned_data["question"])
         if not any(c.isalnum() for c in question):
             raise forms.ValidationError("Write the question in words.")
         return question

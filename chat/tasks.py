@@ -32,7 +32,7 @@ def _worker_died(exception: BaseException, args: Any, **_: Any) -> None:
         services.fail(turn_id=UUID(args[0]), reason=Lost.__name__)
 
 
-@shared_task(queue=Queues.MAINTENANCE, time_limit=60)
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def fail_lost_answers() -> None:
     from chat import services
 

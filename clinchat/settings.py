@@ -63,6 +63,7 @@ MIDDLEWARE = [
     "clinchat.middleware.RequestContext",
     "clinchat.middleware.SecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 ROOT_URLCONF = "clinchat.urls"
 WSGI_APPLICATION = "clinchat.wsgi.application"
@@ -116,7 +117,7 @@ REDIS_URL = env.text("REDIS_URL") or local.redis_url()
 # ── People ─────────────────────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "compliance.User"
 AUDITLOG_LOGENTRY_MODEL = "compliance.AuditEvent"
-AUDITLOG_INCLUDE_TRACKING_MODELS = ()
+MIGRATION_MODULES = {"auditlog": None}  # its own table is replaced by ours
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
 AUTH_PASSWORD_VALIDATORS = [
     {
@@ -199,6 +200,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
     "fail-lost-answers": {

@@ -34,7 +34,7 @@ class Part:
 def parts(text: str, *, markdown: bool, section: str = "") -> list[Part]:
     """The text cut at its headings, in order. Without Markdown it is one part named `section`."""
     if not markdown:
-        return [Part(section, section, 2, 0, len(text))]
+        return [Part(section, section, 2, 0, len(text))] if text.strip() else []
     found: list[Part] = []
     path: list[tuple[int, str]] = []
     start = 0

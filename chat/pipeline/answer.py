@@ -21,7 +21,7 @@ NEAR_BEST = 0.80
 """Share of the best sentence's score a further one must reach."""
 SAME = 0.90
 """Cosine of two sentences that say the same; the better one stays."""
-PASSAGE_WEIGHT = 0.35
+PASSAGE_WEIGHT = 0.8
 
 
 def extract(passages: Sequence[Passage], question: Sequence[float]) -> Draft:

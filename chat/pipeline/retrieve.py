@@ -59,7 +59,7 @@ SELECT c.id, v.id, v.number, d.id, d.external_id, d.title, d.kind, c.section, c.
        coalesce(1 - (c.embedding <=> %(vector)s::halfvec), 0), coalesce(l.score, 0)::float8,
        coalesce(l.covered / nullif((SELECT total FROM mass), 0), 0)::float8, f.fused
 FROM fused f
-JOIN chat_chunk c ON c.id = f.chunk_id
+JOIN chat_chunk c ON c.id = f.chunk_id AND c.live AND c.collection_id = ANY(%(collections)s)
 JOIN chat_documentversion v ON v.id = c.version_id
 JOIN chat_document d ON d.id = v.document_id
 LEFT JOIN lexical l ON l.chunk_id = f.chunk_id

@@ -12,6 +12,6 @@ if TYPE_CHECKING:
     class AuthedRequest(HttpRequest):
         """A request whose person is signed in with a second factor (compliance.access.door proves it)."""
 
-        user: User  # type: ignore[assignment]  # narrows AnonymousUser away: the door has refused it
+        user: User  # narrows AnonymousUser away: the door has refused it
 else:
     AuthedRequest = HttpRequest

@@ -1,0 +1,18 @@
+"""Loaded before pytest-django reads the settings: the tests use their own var/, not that of a running portal."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+for name in [n for n in os.environ if n.startswith(("CLINCHAT_", "DATABASE_", "REDIS_", "SECRET_KEY", "SEALING_KEY"))]:
+    if name != "CLINCHAT_TEST_VAR":
+        del os.environ[name]
+os.environ["CLINCHAT_VAR"] = os.environ.get("CLINCHAT_TEST_VAR") or str(Path(tempfile.gettempdir()) / "clinchat-tests")
+os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps an event loop in the main thread
+
+from clinchat import local
+
+local.ensure_services()
+(local.paths().var / "static").mkdir(exist_ok=True)  # WhiteNoise warns when it is missing
