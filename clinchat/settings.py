@@ -46,6 +46,7 @@ INSTALLED_APPS = [
     "auditlog",
     "csp",
     "rest_framework",
+    "clinchat",
     "compliance",
     "training",
     "chat",

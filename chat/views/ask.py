@@ -38,6 +38,8 @@ STILL_ANSWERING = "ClinChat is still answering your last question. Wait for it, 
 @public("It only forwards: to the questions of a clinician, to the library of anybody else, to sign-in otherwise.")
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
+    if not request.user.is_authenticated:
+        return redirect("signin")  # without ?next=, so that each person lands where they belong
     return redirect("ask" if allows(request.user, Action.ASK) else "library")
 
 

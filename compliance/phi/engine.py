@@ -9,7 +9,6 @@ from typing import TypeVar
 
 from compliance.phi.adapter import Scan, build_scan
 from compliance.phi.detectors import ages, clinical, contacts, dates, identifiers, names, places
-from compliance.phi.lexicon import lexicon
 from compliance.phi.merge import resolve
 from compliance.phi.normalise import Normal, normalise
 from compliance.phi.propagate import again
@@ -35,7 +34,6 @@ _scans: list[Scan] = []
 
 def warm() -> None:
     """Load every list and library, so that the first question does not pay for it."""
-    lexicon()
     _closed(lambda: _spans("Mr. Warm Up, 01/02/2003", ()))
 
 

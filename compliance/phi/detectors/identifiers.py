@@ -12,7 +12,8 @@ _LINK = r"(?P<link>(?:\s{0,2}(?:number|num|nos?\.?|nbr|id|ids|code|is|was|ending
 _STRONG: tuple[tuple[Label, str], ...] = (
     (
         Label.MRN,
-        r"mrn|m\.r\.n\.|med(?:ical)? rec(?:ord)?|patient id|pt id|patient number|hospital (?:no|number)|chart"
+        r"mrn|(?:pt|patient)(?= ?#)|reg(?:istration)?(?= ?(?:no|number|#))|m\.r\.n\.|med(?:ical)? rec(?:ord)?"
+        r"|patient id|pt id|patient number|hospital (?:no|number)|chart"
         r"|record (?:no|number)|emr id|ehr id|mpi|unit number",
     ),
     (Label.SSN, r"ssn|ss#|social security|soc sec"),

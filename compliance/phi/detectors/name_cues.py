@@ -30,6 +30,10 @@ ROLE_LINK = re.compile(
 )
 BY_LINK = re.compile(r" (?=[A-Z])")
 NEWBORN = re.compile(r"\b(?P<name>(?:Baby (?:Boy|Girl)|BB|BG|Twin [AB]) [A-Z][\w'-]{1,30})")
+FAMILY = re.compile(
+    r"\b[Tt]he (?P<name>[A-Z][\w'-]{1,30})(?= (?:twins?|triplets|family|baby|babies|brothers"
+    r"|sisters|siblings|kids)\b)"
+)
 AFTER_NAMED = re.compile(
     r"\b(?:(?:(?:first|last|full|maiden|legal|preferred|given|family|user's|patient'?s?|pt'?s?|her|his|my|their"
     r"|whose|the) )?name(?:'s| is| was|d)?|named|(?:prefers to be |likes to be )?called|goes by|known as"

@@ -22,7 +22,7 @@ def detect(text: str) -> Iterator[Candidate]:
     yield from reader.formed()
     for match in cues.CARET.finditer(text):
         yield Candidate(match.start(), match.end(), Label.NAME, Strength.FIRM)
-    for match in (*cues.INITIALS.finditer(text), *cues.NEWBORN.finditer(text)):
+    for match in (*cues.INITIALS.finditer(text), *cues.NEWBORN.finditer(text), *cues.FAMILY.finditer(text)):
         yield Candidate(match.start("name"), match.end("name"), Label.NAME, Strength.FIRM)
 
 
@@ -149,12 +149,10 @@ class _Reader:
     # -- the form of the name and what follows it
 
     def formed(self) -> Iterator[Candidate]:
-        i = 0
-        while i < len(self.words):
+        for i in range(len(self.words)):
             found = self._at(i)
             if found is not None:
                 yield found
-            i += 1
 
     def _at(self, i: int) -> Candidate | None:
         word = self.words[i]
@@ -188,6 +186,8 @@ class _Reader:
         if i + 1 >= len(self.words) or self.text[word.end : self.words[i + 1].start] not in (", ", ","):
             return None
         first = self.words[i + 1]
+        if first.shape is Shape.INITIAL and self._end(i + 1) > first.end and self.known.surname(word.low):
+            return self._name(i, i + 1, Strength.WEAK)
         if not (
             self.known.first_name(first.low)
             and first.shape in (Shape.CAPITAL, Shape.UPPER)
@@ -408,11 +408,8 @@ class _Reader:
         return start == 0 or self.text[start - 1] in '\n|"'
 
     def _label_before(self, i: int) -> bool:
-        return (
-            self.text[: self.words[i].start].rstrip(" ").endswith(":")
-            if self.words[i].start < 400
-            else self.text[self.words[i].start - 3 : self.words[i].start].rstrip(" ").endswith(":")
-        )
+        start = self.words[i].start
+        return self.text[max(0, start - 3) : start].rstrip(" ").endswith(":")
 
     def _starts_sentence(self, i: int) -> bool:
         before = self.text[max(0, self.words[i].start - 3) : self.words[i].start].rstrip(" ")
