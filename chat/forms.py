@@ -14,11 +14,16 @@ LONGEST_QUESTION = 4000
 CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u200b\u200e\u200f\u202a-\u202e\u2060\u2066-\u2069\ufeff]")
 
 
+def plain(text: str) -> str:
+    """The text without characters that no question or search needs, and surrounding space."""
+    return CONTROL.sub("", text.replace("\r\n", "\n")).strip()
+
+
 class QuestionField(forms.CharField):
     """Text without the characters no question needs; they are dropped before any validator sees them."""
 
     def to_python(self, value: object) -> str | None:
-        return super().to_python(CONTROL.sub("", str(value or "").replace("\r\n", "\n")))
+        return super().to_python(plain(str(value or "")))
 
 
 class QuestionForm(forms.Form):

@@ -61,8 +61,9 @@ def sections(version: DocumentVersion, *, marked: tuple[int, int] | None = None)
 
 
 def snippet(text: str) -> str:
-    """The beginning of a passage on one line, cut at a word."""
-    line = " ".join(text.split())
+    """The beginning of a passage on one line, cut at a word; attributions and list markers are left out."""
+    spans = [text[start:end] for start, end in structure.sentences(text)]
+    line = " ".join(" ".join(s for s in spans if not structure.is_attribution(s)).split())
     return line if len(line) <= SNIPPET else line[:SNIPPET].rsplit(" ", 1)[0] + "…"
 
 

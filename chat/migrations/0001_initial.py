@@ -12,7 +12,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -22,212 +21,408 @@ class Migration(migrations.Migration):
     operations = [
         VectorExtension(),
         migrations.CreateModel(
-            name='Collection',
+            name="Collection",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('slug', models.SlugField(unique=True)),
-                ('name', models.CharField(max_length=200)),
-                ('starter', models.BooleanField(default=False, help_text='Written by the makers of ClinChat; an institution replaces it.')),
-                ('readers', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('clinician', 'Clinician'), ('department_head', 'Department head'), ('privacy_officer', 'Privacy officer'), ('security_officer', 'Security officer'), ('compliance_manager', 'Compliance manager'), ('knowledge_editor', 'Knowledge editor'), ('operator', 'Operator'), ('auditor', 'Auditor'), ('admin', 'Administrator')], max_length=40), blank=True, default=list, size=None)),
-                ('live_chunks', models.PositiveIntegerField(default=0, help_text='Passages in the search index (N of BM25).')),
-                ('live_length', models.PositiveBigIntegerField(default=0, help_text='Their summed length in lexemes.')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("slug", models.SlugField(unique=True)),
+                ("name", models.CharField(max_length=200)),
+                (
+                    "starter",
+                    models.BooleanField(
+                        default=False, help_text="Written by the makers of ClinChat; an institution replaces it."
+                    ),
+                ),
+                (
+                    "readers",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("clinician", "Clinician"),
+                                ("department_head", "Department head"),
+                                ("privacy_officer", "Privacy officer"),
+                                ("security_officer", "Security officer"),
+                                ("compliance_manager", "Compliance manager"),
+                                ("knowledge_editor", "Knowledge editor"),
+                                ("operator", "Operator"),
+                                ("auditor", "Auditor"),
+                                ("admin", "Administrator"),
+                            ],
+                            max_length=40,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "live_chunks",
+                    models.PositiveIntegerField(default=0, help_text="Passages in the search index (N of BM25)."),
+                ),
+                ("live_length", models.PositiveBigIntegerField(default=0, help_text="Their summed length in lexemes.")),
             ],
         ),
         migrations.CreateModel(
-            name='Conversation',
+            name="Conversation",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('title', models.CharField(help_text='Start of the first question, masked.', max_length=120)),
-                ('created_at', models.DateTimeField(default=clinchat.lib.clock.now)),
-                ('updated_at', models.DateTimeField(default=clinchat.lib.clock.now)),
-                ('author', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='conversations', to=settings.AUTH_USER_MODEL)),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("title", models.CharField(help_text="Start of the first question, masked.", max_length=120)),
+                ("created_at", models.DateTimeField(default=clinchat.lib.clock.now)),
+                ("updated_at", models.DateTimeField(default=clinchat.lib.clock.now)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="conversations",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Document',
+            name="Document",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('external_id', models.CharField(max_length=200)),
-                ('title', models.CharField(max_length=500)),
-                ('kind', models.CharField(choices=[('monograph', 'Drug monograph'), ('condition', 'Condition summary'), ('protocol', 'Ward protocol'), ('policy', 'Policy'), ('article', 'Article')], default='article', max_length=20)),
-                ('specialty', models.CharField(blank=True, max_length=100)),
-                ('source', models.CharField(blank=True, max_length=500)),
-                ('url', models.URLField(blank=True, max_length=1000)),
-                ('licence', models.CharField(blank=True, max_length=300)),
-                ('owner', models.CharField(blank=True, max_length=200)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='documents', to='chat.collection')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("external_id", models.CharField(max_length=200)),
+                ("title", models.CharField(max_length=500)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("monograph", "Drug monograph"),
+                            ("condition", "Condition summary"),
+                            ("protocol", "Ward protocol"),
+                            ("policy", "Policy"),
+                            ("article", "Article"),
+                        ],
+                        default="article",
+                        max_length=20,
+                    ),
+                ),
+                ("specialty", models.CharField(blank=True, max_length=100)),
+                ("source", models.CharField(blank=True, max_length=500)),
+                ("url", models.URLField(blank=True, max_length=1000)),
+                ("licence", models.CharField(blank=True, max_length=300)),
+                ("owner", models.CharField(blank=True, max_length=200)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="documents", to="chat.collection"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DocumentVersion',
+            name="DocumentVersion",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('published', 'Current'), ('superseded', 'Superseded')], default='draft', max_length=20)),
-                ('format', models.CharField(choices=[('markdown', 'Markdown'), ('text', 'Text')], default='text', max_length=20)),
-                ('section', models.CharField(blank=True, help_text='Part of a larger work this text is, if any.', max_length=300)),
-                ('text', models.TextField()),
-                ('sha256', models.CharField(help_text='SHA-256 of the text in UTF-8, hexadecimal.', max_length=64)),
-                ('created_at', models.DateTimeField(default=clinchat.lib.clock.now)),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('superseded_at', models.DateTimeField(blank=True, null=True)),
-                ('reviewed', models.DateField(blank=True, help_text='Last review by a clinician of this institution.', null=True)),
-                ('review_by', models.DateField(blank=True, null=True)),
-                ('document', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='chat.document')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("published", "Current"), ("superseded", "Superseded")],
+                        default="draft",
+                        max_length=20,
+                    ),
+                ),
+                (
+                    "format",
+                    models.CharField(
+                        choices=[("markdown", "Markdown"), ("text", "Text")], default="text", max_length=20
+                    ),
+                ),
+                (
+                    "section",
+                    models.CharField(
+                        blank=True, help_text="Part of a larger work this text is, if any.", max_length=300
+                    ),
+                ),
+                ("text", models.TextField()),
+                ("sha256", models.CharField(help_text="SHA-256 of the text in UTF-8, hexadecimal.", max_length=64)),
+                ("created_at", models.DateTimeField(default=clinchat.lib.clock.now)),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("superseded_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "reviewed",
+                    models.DateField(
+                        blank=True, help_text="Last review by a clinician of this institution.", null=True
+                    ),
+                ),
+                ("review_by", models.DateField(blank=True, null=True)),
+                (
+                    "document",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="chat.document"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-number'],
+                "ordering": ["-number"],
             },
         ),
         migrations.CreateModel(
-            name='Chunk',
+            name="Chunk",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('live', models.BooleanField(default=False, help_text='Searched: its version is the published one.')),
-                ('ordinal', models.PositiveIntegerField()),
-                ('section', models.CharField(blank=True, max_length=300)),
-                ('start', models.PositiveIntegerField()),
-                ('end', models.PositiveIntegerField()),
-                ('text', models.TextField()),
-                ('sha256', models.CharField(help_text='SHA-256 of the text in UTF-8, hexadecimal.', max_length=64)),
-                ('search_sha256', models.CharField(help_text='SHA-256 of what is embedded: title, section and text.', max_length=64)),
-                ('embedding', pgvector.django.halfvec.HalfVectorField(dimensions=384, null=True)),
-                ('embedded_by', models.CharField(blank=True, help_text='Name of the embedding model.', max_length=100)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='chat.collection')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='chunks', to='chat.documentversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("live", models.BooleanField(default=False, help_text="Searched: its version is the published one.")),
+                ("ordinal", models.PositiveIntegerField()),
+                ("section", models.CharField(blank=True, max_length=300)),
+                ("start", models.PositiveIntegerField()),
+                ("end", models.PositiveIntegerField()),
+                ("text", models.TextField()),
+                ("sha256", models.CharField(help_text="SHA-256 of the text in UTF-8, hexadecimal.", max_length=64)),
+                (
+                    "search_sha256",
+                    models.CharField(help_text="SHA-256 of what is embedded: title, section and text.", max_length=64),
+                ),
+                ("embedding", pgvector.django.halfvec.HalfVectorField(dimensions=384, null=True)),
+                ("embedded_by", models.CharField(blank=True, help_text="Name of the embedding model.", max_length=100)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="chat.collection"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="chunks", to="chat.documentversion"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Term',
+            name="Term",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('lexeme', models.CharField(max_length=255)),
-                ('chunks', models.PositiveIntegerField(default=0)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='terms', to='chat.collection')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                ("lexeme", models.CharField(max_length=255)),
+                ("chunks", models.PositiveIntegerField(default=0)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="terms", to="chat.collection"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Posting',
+            name="Posting",
             fields=[
-                ('pk', models.CompositePrimaryKey('term_id', 'chunk_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('frequency', models.PositiveSmallIntegerField()),
-                ('length', models.PositiveSmallIntegerField()),
-                ('chunk', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='postings', to='chat.chunk')),
-                ('term', models.ForeignKey(db_index=False, on_delete=django.db.models.deletion.CASCADE, related_name='postings', to='chat.term')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "term_id", "chunk_id", blank=True, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                ("frequency", models.PositiveSmallIntegerField()),
+                ("length", models.PositiveSmallIntegerField()),
+                (
+                    "chunk",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="postings", to="chat.chunk"
+                    ),
+                ),
+                (
+                    "term",
+                    models.ForeignKey(
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="postings",
+                        to="chat.term",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Turn',
+            name="Turn",
             fields=[
-                ('id', models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
-                ('number', models.PositiveIntegerField()),
-                ('submission', models.UUIDField(help_text='Names the form that was sent; a second send finds the first.', unique=True)),
-                ('question', models.TextField(help_text='Masked.')),
-                ('status', models.CharField(choices=[('queued', 'Queued'), ('running', 'Running'), ('answered', 'Answered'), ('abstained', 'Abstained'), ('failed', 'Failed'), ('stopped', 'Stopped')], default='queued', max_length=20)),
-                ('created_at', models.DateTimeField(default=clinchat.lib.clock.now)),
-                ('finished_at', models.DateTimeField(blank=True, null=True)),
-                ('deadline_at', models.DateTimeField(help_text='Past this an unfinished turn is taken for lost.')),
-                ('reason', models.CharField(blank=True, help_text='Why it failed: a name of pipeline.errors.', max_length=40)),
-                ('blocks', models.JSONField(default=list, help_text='The answer: headings and statements with their citation numbers.')),
-                ('evidence', models.JSONField(default=dict, help_text='What the answer rests on: passages, model, verdicts, timings.')),
-                ('conversation', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='turns', to='chat.conversation')),
+                ("id", models.UUIDField(default=uuid.uuid4, editable=False, primary_key=True, serialize=False)),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "submission",
+                    models.UUIDField(
+                        help_text="Names the form that was sent; a second send finds the first.", unique=True
+                    ),
+                ),
+                ("question", models.TextField(help_text="Masked.")),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[
+                            ("queued", "Queued"),
+                            ("running", "Running"),
+                            ("answered", "Answered"),
+                            ("abstained", "Abstained"),
+                            ("failed", "Failed"),
+                            ("stopped", "Stopped"),
+                        ],
+                        default="queued",
+                        max_length=20,
+                    ),
+                ),
+                ("created_at", models.DateTimeField(default=clinchat.lib.clock.now)),
+                ("finished_at", models.DateTimeField(blank=True, null=True)),
+                ("deadline_at", models.DateTimeField(help_text="Past this an unfinished turn is taken for lost.")),
+                (
+                    "reason",
+                    models.CharField(blank=True, help_text="Why it failed: a name of pipeline.errors.", max_length=40),
+                ),
+                (
+                    "blocks",
+                    models.JSONField(
+                        default=list, help_text="The answer: headings and statements with their citation numbers."
+                    ),
+                ),
+                (
+                    "evidence",
+                    models.JSONField(
+                        default=dict, help_text="What the answer rests on: passages, model, verdicts, timings."
+                    ),
+                ),
+                (
+                    "conversation",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="turns", to="chat.conversation"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['number'],
+                "ordering": ["number"],
             },
         ),
         migrations.CreateModel(
-            name='Feedback',
+            name="Feedback",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('helpful', models.BooleanField()),
-                ('reasons', models.JSONField(default=list)),
-                ('comment', models.TextField(blank=True, help_text='Masked.')),
-                ('created_at', models.DateTimeField(default=clinchat.lib.clock.now)),
-                ('turn', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='feedback', to='chat.turn')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("helpful", models.BooleanField()),
+                ("reasons", models.JSONField(default=list)),
+                ("comment", models.TextField(blank=True, help_text="Masked.")),
+                ("created_at", models.DateTimeField(default=clinchat.lib.clock.now)),
+                (
+                    "turn",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="feedback", to="chat.turn"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Citation',
+            name="Citation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('n', models.PositiveIntegerField(help_text='The number the reader sees; 0 marks a closest passage of an abstention.')),
-                ('position', models.PositiveIntegerField(help_text='Order within the answer.')),
-                ('section', models.CharField(blank=True, max_length=300)),
-                ('start', models.PositiveIntegerField()),
-                ('end', models.PositiveIntegerField()),
-                ('quote', models.TextField()),
-                ('sha256', models.CharField(max_length=64)),
-                ('chunk', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='chat.chunk')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='citations', to='chat.documentversion')),
-                ('turn', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='citations', to='chat.turn')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "n",
+                    models.PositiveIntegerField(
+                        help_text="The number the reader sees; 0 marks a closest passage of an abstention."
+                    ),
+                ),
+                ("position", models.PositiveIntegerField(help_text="Order within the answer.")),
+                ("section", models.CharField(blank=True, max_length=300)),
+                ("start", models.PositiveIntegerField()),
+                ("end", models.PositiveIntegerField()),
+                ("quote", models.TextField()),
+                ("sha256", models.CharField(max_length=64)),
+                (
+                    "chunk",
+                    models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name="+", to="chat.chunk"),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="citations", to="chat.documentversion"
+                    ),
+                ),
+                (
+                    "turn",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="citations", to="chat.turn"
+                    ),
+                ),
             ],
             options={
-                'ordering': ['position'],
+                "ordering": ["position"],
             },
         ),
         migrations.AddIndex(
-            model_name='conversation',
-            index=models.Index(fields=['author', '-updated_at'], name='conversation_recent'),
+            model_name="conversation",
+            index=models.Index(fields=["author", "-updated_at"], name="conversation_recent"),
         ),
         migrations.AddConstraint(
-            model_name='document',
-            constraint=models.UniqueConstraint(fields=('collection', 'external_id'), name='document_external_id'),
+            model_name="document",
+            constraint=models.UniqueConstraint(fields=("collection", "external_id"), name="document_external_id"),
         ),
         migrations.AddConstraint(
-            model_name='documentversion',
-            constraint=models.UniqueConstraint(fields=('document', 'number'), name='version_number'),
+            model_name="documentversion",
+            constraint=models.UniqueConstraint(fields=("document", "number"), name="version_number"),
         ),
         migrations.AddConstraint(
-            model_name='documentversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'published')), fields=('document',), name='one_published_version'),
+            model_name="documentversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "published")), fields=("document",), name="one_published_version"
+            ),
         ),
         migrations.AddIndex(
-            model_name='chunk',
-            index=models.Index(condition=models.Q(('live', True)), fields=['collection'], name='chunk_live'),
+            model_name="chunk",
+            index=models.Index(condition=models.Q(("live", True)), fields=["collection"], name="chunk_live"),
         ),
         migrations.AddIndex(
-            model_name='chunk',
-            index=models.Index(condition=models.Q(('embedding', None)), fields=['id'], name='chunk_waiting'),
+            model_name="chunk",
+            index=models.Index(condition=models.Q(("embedding", None)), fields=["id"], name="chunk_waiting"),
         ),
         migrations.AddIndex(
-            model_name='chunk',
-            index=models.Index(fields=['search_sha256'], name='chunk_search_sha256'),
+            model_name="chunk",
+            index=models.Index(fields=["search_sha256"], name="chunk_search_sha256"),
         ),
         migrations.AddIndex(
-            model_name='chunk',
-            index=pgvector.django.indexes.HnswIndex(condition=models.Q(('live', True)), ef_construction=128, fields=['embedding'], m=16, name='chunk_embedding', opclasses=['halfvec_cosine_ops']),
+            model_name="chunk",
+            index=pgvector.django.indexes.HnswIndex(
+                condition=models.Q(("live", True)),
+                ef_construction=128,
+                fields=["embedding"],
+                m=16,
+                name="chunk_embedding",
+                opclasses=["halfvec_cosine_ops"],
+            ),
         ),
         migrations.AddConstraint(
-            model_name='chunk',
-            constraint=models.UniqueConstraint(fields=('version', 'ordinal'), name='chunk_ordinal'),
+            model_name="chunk",
+            constraint=models.UniqueConstraint(fields=("version", "ordinal"), name="chunk_ordinal"),
         ),
         migrations.AddConstraint(
-            model_name='chunk',
-            constraint=models.CheckConstraint(condition=models.Q(('start__lt', models.F('end'))), name='chunk_not_empty'),
+            model_name="chunk",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("start__lt", models.F("end"))), name="chunk_not_empty"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='term',
-            constraint=models.UniqueConstraint(fields=('collection', 'lexeme'), include=('chunks',), name='term_lexeme'),
+            model_name="term",
+            constraint=models.UniqueConstraint(
+                fields=("collection", "lexeme"), include=("chunks",), name="term_lexeme"
+            ),
         ),
         migrations.AddIndex(
-            model_name='posting',
-            index=models.Index(fields=['term', 'chunk'], include=('frequency', 'length'), name='posting_cover'),
+            model_name="posting",
+            index=models.Index(fields=["term", "chunk"], include=("frequency", "length"), name="posting_cover"),
         ),
         migrations.AddIndex(
-            model_name='turn',
-            index=models.Index(condition=models.Q(('status__in', ['queued', 'running'])), fields=['deadline_at'], name='turn_lost'),
+            model_name="turn",
+            index=models.Index(
+                condition=models.Q(("status__in", ["queued", "running"])), fields=["deadline_at"], name="turn_lost"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(fields=('conversation', 'number'), name='turn_number'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(fields=("conversation", "number"), name="turn_number"),
         ),
         migrations.AddConstraint(
-            model_name='turn',
-            constraint=models.UniqueConstraint(condition=models.Q(('status__in', ['queued', 'running'])), fields=('conversation',), name='one_unfinished_turn'),
+            model_name="turn",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status__in", ["queued", "running"])),
+                fields=("conversation",),
+                name="one_unfinished_turn",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='citation',
-            constraint=models.UniqueConstraint(fields=('turn', 'position'), name='citation_position'),
+            model_name="citation",
+            constraint=models.UniqueConstraint(fields=("turn", "position"), name="citation_position"),
         ),
     ]

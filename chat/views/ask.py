@@ -6,6 +6,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from django.contrib import messages
+from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -13,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from chat import access, presentation, services, streams
-from chat.forms import FeedbackForm, QuestionForm
+from chat.forms import FeedbackForm, QuestionForm, plain
 from chat.models import Conversation, Turn
 from clinchat.lib import sse
 from clinchat.lib.http import AuthedRequest
@@ -51,7 +52,7 @@ def ask(request: AuthedRequest) -> HttpResponse:
         return redirect(turn.conversation)
     recent = Conversation.objects.visible_to(request.user).order_by("-updated_at")[:RECENT]
     context = {"form": form, "samples": SAMPLES, "recent": recent, "history": _history(request)}
-    return render(request, "ask/new.html", context, status=422 if form.errors else 200)
+    return render(request, "ask/new.html", context)
 
 
 @door(Action.ASK)
@@ -70,7 +71,7 @@ def conversation(request: AuthedRequest, conversation_id: UUID) -> HttpResponse:
         "history": _history(request),
         "refresh": REFRESH_SECONDS if any(t.unfinished for t in turns) else None,
     }
-    return render(request, "ask/conversation.html", context, status=422 if form.errors else 200)
+    return render(request, "ask/conversation.html", context)
 
 
 @door(Action.ASK)
@@ -133,7 +134,7 @@ def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | Non
             author=request.user, text=data["question"], submission=data["submission"], conversation=found
         )
     except phi.PhiUnavailable:
-        form.add_error("question", NOT_MASKED)
+        form.add_error("question", ValidationError(NOT_MASKED, code="masking"))
     except services.StillAnswering:
         form.add_error("question", STILL_ANSWERING)
     return None
@@ -141,7 +142,7 @@ def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | Non
 
 def _history(request: AuthedRequest) -> list[tuple[str, list[Conversation]]]:
     """The person's conversations under the headings of the rail, optionally those whose title holds ?q=."""
-    query = request.GET.get("q", "").strip()[:100]
+    query = plain(request.GET.get("q", ""))[:100]
     today = timezone.localtime().replace(hour=0, minute=0, second=0, microsecond=0)
     groups: dict[str, list[Conversation]] = {}
     found = Conversation.objects.visible_to(request.user).filter(title__icontains=query).order_by("-updated_at")

@@ -10,6 +10,7 @@ from django.shortcuts import get_object_or_404, render
 from django.views.decorators.http import require_GET
 
 from chat import access, reading
+from chat.forms import plain
 from chat.models import Collection, Document, DocumentVersion
 from chat.models.library import Kind
 from chat.pipeline.retrieve import retrieve
@@ -27,7 +28,7 @@ LONGEST_QUERY = 300
 def index(request: AuthedRequest) -> HttpResponse:
     collections = Collection.objects.visible_to(request.user)
     counts = dict(Document.objects.visible_to(request.user).values_list("collection").annotate(Count("pk")))
-    query = request.GET.get("q", "").strip()[:LONGEST_QUERY]
+    query = plain(request.GET.get("q", ""))[:LONGEST_QUERY]
     context = {
         "query": query,
         "results": _search(query, tuple(c.pk for c in collections)) if query else [],

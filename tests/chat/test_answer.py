@@ -166,7 +166,8 @@ def test_an_answer_that_comes_after_stop_is_dropped(library: Collection) -> None
 def test_answer_and_audit_event_are_written_together(library: Collection) -> None:
     turn = make_turn(author=cast.alice())
     with connection.cursor() as cursor:  # the audit trail cannot be written: so the answer must not be either
-        cursor.execute("ALTER TABLE compliance_auditevent ADD CONSTRAINT full_disk CHECK (object_type <> 'chat.Turn') NOT VALID")
+        full_disk = "ADD CONSTRAINT full_disk CHECK (object_type <> 'chat.Turn') NOT VALID"
+        cursor.execute(f"ALTER TABLE compliance_auditevent {full_disk}")
     with pytest.raises(Exception, match="full_disk"):
         run(turn.pk, publish=lambda _event, _data: None)
 
@@ -179,7 +180,8 @@ def test_a_list_is_quoted_with_the_line_that_introduces_it() -> None:
 
 
 def test_attributions_and_questions_are_never_statements() -> None:
-    text = "What is warfarin used for?\n\nSource: FDA prescribing information, warfarin sodium.\n\nWarfarin prevents clots in veins."
+    source = "Source: FDA prescribing information, warfarin sodium."
+    text = f"What is warfarin used for?\n\n{source}\n\nWarfarin prevents clots in veins."
     assert [text[s:e] for _, s, e in candidates(_passage(text))] == ["Warfarin prevents clots in veins."]
 
 

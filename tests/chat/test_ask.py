@@ -93,7 +93,7 @@ def test_masking_down_means_nothing_is_stored_and_the_text_stays(
 
     monkeypatch.setattr(phi, "mask", down)
     response = alice.post(reverse("ask"), {"question": NAMED})
-    assert response.status_code == 422
+    assert response.status_code == 200
     assert "nothing was sent" in response.content.decode()
     assert "Maria Lopez" in response.content.decode()
     assert not Turn.objects.exists()
@@ -112,7 +112,7 @@ def test_another_persons_submission_number_gives_nothing_away(alice: Client, bob
     submission = str(uuid.uuid4())
     alice.post(reverse("ask"), {"question": QUESTION, "submission": submission})
     response = bob.post(reverse("ask"), {"question": QUESTION, "submission": submission})
-    assert response.status_code == 422
+    assert response.status_code == 200
     assert Turn.objects.filter(conversation__author=cast.bob()).count() == 0
 
 
@@ -120,7 +120,7 @@ def test_one_question_at_a_time_in_a_conversation(alice: Client) -> None:
     post(alice, QUESTION)
     conversation = Conversation.objects.get()
     response = alice.post(conversation.get_absolute_url(), {"question": "And with metformin?"})
-    assert response.status_code == 422
+    assert response.status_code == 200
     assert "still answering" in response.content.decode()
     assert "And with metformin?" in response.content.decode()
     assert conversation.turns.count() == 1
@@ -129,10 +129,10 @@ def test_one_question_at_a_time_in_a_conversation(alice: Client) -> None:
 @pytest.mark.parametrize(
     ("question", "status"),
     [
-        pytest.param("", 422, id="empty"),
-        pytest.param("   \n\t ", 422, id="blank"),
-        pytest.param("?!… 🙂", 422, id="no words"),
-        pytest.param("x" * 20_000, 422, id="20,000 characters"),
+        pytest.param("", 200, id="empty"),
+        pytest.param("   \n\t ", 200, id="blank"),
+        pytest.param("?!… 🙂", 200, id="no words"),
+        pytest.param("x" * 20_000, 200, id="20,000 characters"),
         pytest.param("Dose of apixaban 🙂 at age 82?", 302, id="emoji"),
         pytest.param("ما هي جرعة الوارفارين؟", 302, id="right to left"),
         pytest.param("warfarin\x00\x07\u202e dose\u200b?", 302, id="control characters"),

@@ -77,7 +77,7 @@ def test_ask_refuses_with_a_sentence(library: Collection, question: str, options
 
 
 def test_ask_before_any_document_says_what_to_do(db: None) -> None:
-    with pytest.raises(CommandError, match="manage.py ingest"):
+    with pytest.raises(CommandError, match=r"manage\.py ingest PATH"):
         ask(QUESTION)
 
 

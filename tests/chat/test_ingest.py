@@ -220,7 +220,7 @@ def test_two_drafts_of_one_document_publish_the_newer(collection: Collection) ->
 
 @pytest.mark.parametrize(("path", "collection"), [("nowhere.jsonl", "test"), (".", "Not A Slug")])
 def test_wrong_arguments_get_a_sentence(db: None, path: str, collection: str) -> None:
-    with pytest.raises(CommandError, match="There is no file|short name"):
+    with pytest.raises(CommandError, match=r"There is no file|short name"):
         call_command("ingest", path, collection=collection)
 
 

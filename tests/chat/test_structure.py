@@ -60,7 +60,8 @@ def test_where_sentences_end(text: str, expected: list[str]) -> None:
 
 
 def test_headings_make_the_place_of_a_passage() -> None:
-    text = "# Warfarin\n\nIntro here.\n\n## Dosing\n\nDose text.\n\n### Kidney\n\nKidney text.\n\n## Monitoring\n\nINR text.\n"
+    text = "# Warfarin\n\nIntro here.\n\n## Dosing\n\nDose text.\n\n### Kidney\n\nKidney text.\n\n"
+    text += "## Monitoring\n\nINR text.\n"
     found = [(p.section, text[p.start : p.end].strip()) for p in chunking.pieces(text, markdown=True)]
     assert found == [
         ("", "Intro here."),

@@ -1,0 +1,1 @@
+"""Repeatable measurements. `make bench` prints their tables; docs/benchmarks.md keeps the results."""
