@@ -10,7 +10,7 @@ from clinchat import local
 
 
 def main() -> int:
-    names = ("embedding", "stages", "retrieval", "answers")
+    names = ("embedding", "stages", "retrieval", "answers", "fit")
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(names)} (default: all)")
     parser.add_argument("--collection", default="demo", help="collection that is asked (default: demo)")
@@ -23,9 +23,10 @@ def main() -> int:
     import django
 
     django.setup()
-    from bench import answers, embedding, retrieval, stages
+    from bench import answers, embedding, fit, retrieval, stages
 
-    measurements = {"embedding": embedding, "stages": stages, "retrieval": retrieval, "answers": answers}
+    modules = (embedding, stages, retrieval, answers, fit)
+    measurements = dict(zip(names, modules, strict=True))
     for name in chosen.names or names:
         print(f"\n== {name} ==")
         if reason := measurements[name].run(chosen.collection):

@@ -13,8 +13,9 @@ MARKER = re.compile(r"(?:[-*\u2022]|\d{1,2}[.)])[ \t]+")
 LINE_END = re.compile(r"(?<=[.:;!?])[ \t]*\n")
 # A full stop, then either space and a new beginning, or (text extracted from web pages) no space at all.
 STOP = re.compile(r"[.!?][\"')\]\u201d]*(?:\s+(?=[\"'(\[\u201c]?[A-Z0-9])|(?<=[a-z)]\.)(?=[A-Z][a-z]{2}))")
+# Single capitals are no abbreviation here: "1 mg/L." and "vitamin K." end sentences, "E. coli" goes on in lower case.
 ABBREVIATION = re.compile(
-    r"(?:\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|No|Nos|Fig|Figs|al|approx|ca|cf|e\.g|i\.e|Inc|Jr|Sr|U\.S|spp|sp|subsp|var)|\b[A-Z])\.$"
+    r"\b(?:Dr|Mr|Mrs|Ms|Prof|St|vs|No|Nos|Fig|Figs|al|approx|ca|cf|e\.g|i\.e|Inc|Jr|Sr|U\.S|spp|sp|subsp|var)\.$"
 )
 BULLETS = {"-", "*", "\u2022"}
 ATTRIBUTION = "Source: "

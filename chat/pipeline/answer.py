@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -21,21 +22,76 @@ NEAR_BEST = 0.80
 """Share of the best sentence's score a further one must reach."""
 SAME = 0.90
 """Cosine of two sentences that say the same; the better one stays."""
-PASSAGE_WEIGHT = 0.8
+PASSAGE_WEIGHT = 1.0
+OVERLAP_WEIGHT = 0.3
+"""What holding all the question's words adds to a sentence's score."""
+DANGLING_PENALTY = 0.15
+"""Taken from a sentence that leans on the one before it and would mislead alone."""
+DANGLING = re.compile(
+    r"(?:it|this|these|those|they|he|she|such|other|both|there|then|his|her|their|its|however|therefore|moreover"
+    r"|furthermore|in addition|also|but|and|background:|methods?:|objective)\b",
+    re.IGNORECASE,
+)
+STEM = 6
+"""Letters of a word that are compared: enough to join "reverse" and "reversal", too few for a stemmer."""
+IDLE = frozenset(
+    [
+        "the",
+        "and",
+        "for",
+        "with",
+        "from",
+        "that",
+        "this",
+        "are",
+        "was",
+        "were",
+        "can",
+        "could",
+        "should",
+        "would",
+        "may",
+        "must",
+        "does",
+        "did",
+        "has",
+        "have",
+        "had",
+        "not",
+        "what",
+        "how",
+        "who",
+        "when",
+        "where",
+        "which",
+        "why",
+        "patient",
+        "patients",
+        "give",
+        "given",
+    ]
+)
 
 
-def extract(passages: Sequence[Passage], question: Sequence[float]) -> Draft:
-    """At most STATEMENTS sentences: the best first, the others after it, by document and in the order of the source."""
+def extract(passages: Sequence[Passage], question: str, vector: Sequence[float]) -> Draft:
+    """At most STATEMENTS sentences: the best first, the others after it, by document and in the order of the source.
+
+    A sentence scores by likeness to the question, by the question's words it holds, and by its passage's score.
+    """
     found = [item for passage in passages[:PASSAGES] for item in candidates(passage)]
     found = list({(p.version, start): (p, start, end) for p, start, end in reversed(found)}.values())[::-1]
     if not found:
         return Draft(())
     vectors = minilm.embed([f"{p.title}. {_slice(p, start, end)}" for p, start, end in found])
-    cosines = [float(c) for c in vectors @ minilm.array(question)]
-    scored = [
-        (Sentence(p, _slice(p, start, end), start, end, cosine + PASSAGE_WEIGHT * p.score), cosine, i)
-        for i, ((p, start, end), cosine) in enumerate(zip(found, cosines, strict=True))
-    ]
+    cosines = [float(c) for c in vectors @ minilm.array(vector)]
+    asked = words(question)
+    scored = []
+    for i, ((p, start, end), cosine) in enumerate(zip(found, cosines, strict=True)):
+        text = _slice(p, start, end)
+        score = cosine + PASSAGE_WEIGHT * p.score
+        score += OVERLAP_WEIGHT * len(asked & words(text)) / max(len(asked), 1)
+        score -= DANGLING_PENALTY if DANGLING.match(text) else 0
+        scored.append((Sentence(p, text, start, end, score), cosine, i))
     return Draft(_reading_order(_choose(scored, vectors)))
 
 
@@ -57,6 +113,11 @@ def candidates(passage: Passage) -> list[tuple[Passage, int, int]]:
         if len(text.split()) in WORDS and text[-1] not in "?:" and not structure.is_attribution(text):
             found.append((passage, passage.start + start, passage.start + end))
     return found
+
+
+def words(text: str) -> set[str]:
+    """The words that carry meaning, cut to STEM letters."""
+    return {w[:STEM] for w in re.findall(r"\w{2,}", text.lower()) if w not in IDLE}
 
 
 def _slice(passage: Passage, start: int, end: int) -> str:

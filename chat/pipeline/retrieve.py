@@ -77,7 +77,7 @@ def retrieve(question: Question, vector: Sequence[float] | None, *, limit: int =
     """Passages, best first. Each carries `dense` (cosine with the question), `lexical` (BM25), `coverage` (share of the
     question's IDF mass the passage holds, 0 to 1) and `fused`. Without a vector the search is by words alone."""
     parameters: dict[str, Any] = {
-        "question": question.text,
+        "question": question.searched,
         "vector": None if vector is None else HalfVector(list(vector)).to_text(),
         "collections": list(question.collections),
         "terms": TERMS,

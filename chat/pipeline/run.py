@@ -76,7 +76,7 @@ def find_answer(
             outcome.timings_ms[name] = round((time.perf_counter() - started) * 1000, 1)
 
     with stage("embed", "Reading your question"):
-        vector = retrieve.embed(question.text)
+        vector = retrieve.embed(question.searched)
     with stage("retrieve", "Searching the approved library"):
         passages = retrieve.retrieve(question, vector)
     with stage("rerank", "Ranking passages"):
@@ -85,7 +85,7 @@ def find_answer(
     draft = Draft(())
     if outcome.confidence >= rerank.THRESHOLD:
         with stage("answer", "Choosing sentences to quote"):
-            draft = answer.extract(outcome.passages, vector)
+            draft = answer.extract(outcome.passages, question.searched, vector)
     with stage("verify", "Matching quotes with the stored source"):
         outcome.verdict = verify.verify(draft, collections=question.collections)
     outcome.ending = Ending.ANSWERED if outcome.verdict.kept else Ending.ABSTAINED

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
+TOKEN = re.compile(r"\[[A-Z][A-Z_0-9]*_\d+\]")
 Publish = Callable[[str, dict[str, Any]], None]
 
 
@@ -17,6 +19,11 @@ class Question:
 
     text: str
     collections: tuple[UUID, ...]
+
+    @property
+    def searched(self) -> str:
+        """The text without the tokens that stand for identifiers: they mean nothing to the library."""
+        return TOKEN.sub(" ", self.text)
 
 
 @dataclass(frozen=True)

@@ -88,7 +88,7 @@ def test_a_quote_of_a_superseded_or_unreadable_version_is_removed(library: Colle
 
 
 def test_removed_statements_are_counted(library: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    def falsified(passages: Any, vector: Any) -> Draft:
+    def falsified(passages: Any, question: Any, vector: Any) -> Draft:
         chunk = Chunk.objects.filter(live=True).select_related("version__document").first()
         assert chunk is not None
         good = _sentence(chunk)

@@ -87,6 +87,12 @@ def test_coverage_counts_words_the_library_does_not_know(notes: Collection) -> N
     assert 0 < half < 0.6
 
 
+def test_tokens_of_identifiers_are_not_searched(notes: Collection) -> None:
+    plain = retrieve(Question("protamine for", (notes.pk,)), None)
+    masked = retrieve(Question("protamine for [NAME_1] [HEALTH_PLAN_12]", (notes.pk,)), None)
+    assert [(p.chunk, p.lexical, p.coverage) for p in masked] == [(p.chunk, p.lexical, p.coverage) for p in plain]
+
+
 def test_only_the_given_collections_are_searched(notes: Collection) -> None:
     other = fill("other", ["Heparin bleeding is secret here."])
     for question in ("heparin bleeding", "secret"):

@@ -52,6 +52,7 @@ def split(text: str) -> list[str]:
         ("Pain in the abdomen.Nausea may follow.", ["Pain in the abdomen.", "Nausea may follow."]),
         ("Stop:\n- metformin\n- lisinopril\n\nThen wait.", ["Stop:", "metformin", "lisinopril", "Then wait."]),
         ("A line that goes\non here. Next.", ["A line that goes\non here.", "Next."]),
+        ("The limit is 1 mg/L. Vitamin K. Then wait.", ["The limit is 1 mg/L.", "Vitamin K.", "Then wait."]),
         ("INR 2.5 vs. 3.0 was seen. Why? Nobody knows!", ["INR 2.5 vs. 3.0 was seen.", "Why?", "Nobody knows!"]),
     ],
 )

@@ -55,7 +55,7 @@ def _constant(node: ast.AST) -> str:
 
 def found() -> dict[str, str]:
     """Every variable with a place that reads it. A computed name must be on the list above."""
-    folders = ("clinchat", "compliance", "training", "chat", "deploy")
+    folders = ("clinchat", "compliance", "training", "chat", "deploy", "bench")
     files = [ROOT / "manage.py", *(path for folder in folders for path in sorted((ROOT / folder).rglob("*.py")))]
     names: dict[str, str] = {}
     computed = set()

@@ -50,8 +50,8 @@ def _retrieval(slug: str | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
     collections = tuple(c.pk for c in collections_named(slug))
 
     def predict(row: dict[str, Any]) -> dict[str, Any]:
-        text = phi.mask(row["question"]).text
-        passages = rerank.rerank(retrieve(Question(text, collections), embed(text), limit=POOL))
+        question = Question(phi.mask(row["question"]).text, collections)
+        passages = rerank.rerank(retrieve(question, embed(question.searched), limit=POOL))
         ranked = list(dict.fromkeys(p.external_id for p in passages))
         return {"ranked": ranked[:RANKED], "abstained": rerank.confidence(passages) < rerank.THRESHOLD}
 
