@@ -41,7 +41,7 @@ run: setup ## Start everything on http://127.0.0.1:8000 (CLINCHAT_PORT changes t
 test: setup-dev ## Run the tests (ARGS="tests/chat -x" passes words on)
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: setup-dev ## Lint, types, dependency direction, settings, migrations, templates, container files
+check: setup-dev ## Lint, types, dependency direction, settings, migrations, templates (container files: make test)
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy .
@@ -52,8 +52,6 @@ check: setup-dev ## Lint, types, dependency direction, settings, migrations, tem
 		CLINCHAT_HOSTS=clinchat.example SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		SEALING_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
-	@$(BIN)/hadolint deploy/Dockerfile
-	@$(BIN)/docker-compose -f deploy/compose.yaml config --quiet
 
 bench: setup-dev ## Measure and print the tables of bench/
 	@$(BIN)/python -m bench

@@ -113,7 +113,9 @@ def database(url: str) -> dict[str, object]:
 
 DATABASES = {"default": database(env.text("DATABASE_URL") or local.database_url())}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-REDIS_URL = env.text("REDIS_URL") or local.redis_url()
+REDIS_URL = env.text("REDIS_URL") or (local.redis_url() if EMBEDDED else "")
+if not REDIS_URL:
+    raise ImproperlyConfigured("REDIS_URL must be set when DATABASE_URL is.")
 
 # ── People ─────────────────────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "compliance.User"
@@ -201,6 +203,7 @@ CELERY_TASK_SOFT_TIME_LIMIT = 90
 CELERY_TASK_CREATE_MISSING_QUEUES = True
 CELERY_TASK_DEFAULT_QUEUE = "maintenance"
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0  # seconds; a new process loads its model first
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
@@ -228,5 +231,9 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": env.text("CLINCHAT_LOG_LEVEL", "INFO")},
     # A request path can hold what a person typed; errors are logged by the error views with a reference instead.
-    "loggers": {"django.request": {"level": "CRITICAL"}, "httpx": {"level": "WARNING"}},
+    "loggers": {
+        "django.request": {"level": "CRITICAL"},
+        "django.security.DisallowedHost": {"level": "CRITICAL"},
+        "httpx": {"level": "WARNING"},
+    },
 }
