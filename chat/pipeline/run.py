@@ -50,7 +50,12 @@ def run(turn_id: UUID, *, publish: Publish) -> bool:
         except Exception as error:  # noqa: BLE001  # any other fault must end the turn too; its text may quote the question
             outcome.ending, outcome.reason = Ending.FAILED, Unavailable.__name__
             logger.error("turn %s failed with %s", turn_id, type(error).__name__)
-        return record(turn, question=question, outcome=outcome)
+        try:
+            return record(turn, question=question, outcome=outcome)
+        except Exception as error:  # noqa: BLE001  # PostgreSQL's own words could quote the row
+            # Still running in the database: it is declared lost at its deadline, and its author can retry it.
+            logger.error("turn %s could not be recorded: %s", turn_id, type(error).__name__)
+            return False
 
 
 def find_answer(

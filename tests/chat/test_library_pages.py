@@ -18,7 +18,7 @@ from tests import cast
 from tests.chat.making import answered
 
 
-def page(client: Client, address: str, **query: object) -> str:
+def page(client: Client, address: str, **query: str | int) -> str:
     response = client.get(address, query)
     assert response.status_code == 200
     return unescape(response.content.decode())
