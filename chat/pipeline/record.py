@@ -15,12 +15,16 @@ from clinchat.lib import clock
 from compliance import audit
 
 ANSWERER = "extractive-1"
+MOST_UNKNOWN = 3
 CLOSEST = 3
 """Passages shown, as no answer, when ClinChat abstains."""
 
 
-def blocks(sentences: tuple[Sentence, ...]) -> list[dict[str, Any]]:
-    """The answer as structured parts: the lead, then the other statements under the title of each further document."""
+def blocks(sentences: tuple[Sentence, ...], unknown: list[str]) -> list[dict[str, Any]]:
+    """The answer as structured parts: the lead, then the other statements under the title of each further document.
+
+    Words the library does not know end it: what is quoted cannot be about them.
+    """
     parts: list[dict[str, Any]] = []
     document = sentences[0].passage.document if sentences else None
     for n, sentence in enumerate(sentences, 1):
@@ -29,6 +33,11 @@ def blocks(sentences: tuple[Sentence, ...]) -> list[dict[str, Any]]:
             parts.append({"kind": "h3", "text": sentence.passage.title, "claim": "", "cites": []})
         kind = "p" if n == 1 else "li"
         parts.append({"kind": kind, "text": sentence.text, "claim": f"c{n}", "cites": [n]})
+    if sentences and unknown:
+        named = ", ".join(f"“{word}”" for word in unknown[:MOST_UNKNOWN])
+        text = f"No document contains {named}. Check the spelling; the statements above are about the rest."
+        parts.append({"kind": "h3", "text": "Not in your library", "claim": "", "cites": []})
+        parts.append({"kind": "p", "text": text, "claim": "", "cites": []})
     return parts
 
 
@@ -39,7 +48,7 @@ def record(turn: Turn, *, question: Question, outcome: Outcome) -> bool:
         status=Turn.Status(outcome.ending.value),
         reason=outcome.reason,
         finished_at=clock.now(),
-        blocks=blocks(outcome.verdict.kept),
+        blocks=blocks(outcome.verdict.kept, outcome.unknown),
         evidence=evidence(question, outcome),
     )
     if not ended:
@@ -72,6 +81,7 @@ def evidence(question: Question, outcome: Outcome) -> dict[str, Any]:
         "confidence": round(outcome.confidence, 4),
         "passages": [_passage(p) for p in outcome.passages],
         "removed": outcome.verdict.removed,
+        "unknown": outcome.unknown,
         "timings_ms": outcome.timings_ms,
     }
 

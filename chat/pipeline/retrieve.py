@@ -7,6 +7,7 @@ labelled questions beats the usual 60 (docs/benchmarks.md).
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -66,6 +67,15 @@ LEFT JOIN lexical l ON l.chunk_id = f.chunk_id
 ORDER BY f.fused DESC, c.id
 """
 
+WORD = re.compile(r"[^\W\d_][\w-]{4,39}")
+UNKNOWN = """
+SELECT word FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked(word, place)
+WHERE numnode(plainto_tsquery('english', word)) > 0 AND NOT EXISTS (
+    SELECT FROM unnest(to_tsvector('english', word)) l
+    JOIN chat_term t ON t.lexeme = l.lexeme AND t.chunks > 0 AND t.collection_id = ANY(%(collections)s)
+) ORDER BY place
+"""
+
 
 def embed(text: str) -> Sequence[float]:
     """The question as a vector."""
@@ -89,6 +99,14 @@ def retrieve(question: Question, vector: Sequence[float] | None, *, limit: int =
         cursor.execute("SET LOCAL hnsw.ef_search = 100; SET LOCAL hnsw.iterative_scan = relaxed_order")
         cursor.execute(SEARCH, parameters)
         return [Passage(*row) for row in cursor.fetchall()]
+
+
+def unknown_words(question: Question) -> list[str]:
+    """Words of the question that no passage it searches contains, in any form; an answer cannot be about them."""
+    words = list(dict.fromkeys(WORD.findall(question.searched)))
+    with connection.cursor() as cursor:
+        cursor.execute(UNKNOWN, {"words": words, "collections": list(question.collections)})
+        return [word for (word,) in cursor.fetchall()]
 
 
 def searchable(collections: Sequence[UUID]) -> int:

@@ -84,6 +84,7 @@ def find_answer(
         vector = retrieve.embed(question.searched)
     with stage("retrieve", "Searching the approved library"):
         passages = retrieve.retrieve(question, vector)
+        outcome.unknown = retrieve.unknown_words(question)
     with stage("rerank", "Ranking passages"):
         outcome.passages = rerank.rerank(passages)
         outcome.confidence = rerank.confidence(outcome.passages)

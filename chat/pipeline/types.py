@@ -88,5 +88,6 @@ class Outcome:
     reason: str = ""
     verdict: Verdict = Verdict((), 0)
     passages: list[Passage] = field(default_factory=list)
+    unknown: list[str] = field(default_factory=list)
     confidence: float = 0.0
     timings_ms: dict[str, float] = field(default_factory=dict)

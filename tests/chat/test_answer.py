@@ -46,6 +46,16 @@ def test_what_the_library_does_not_hold_is_not_answered(library: Collection) -> 
     assert {c.n for c in closest} == {0}
 
 
+def test_words_the_library_does_not_know_are_named(library: Collection) -> None:
+    turn = answered(author=cast.alice(), text="Can I give warfarin with flurbizepam to a patient taking antibiotics?")
+    assert turn.status == Turn.Status.ANSWERED
+    heading, line = turn.blocks[-2:]
+    assert (heading["text"], line["claim"], line["cites"]) == ("Not in your library", "", [])
+    assert "“flurbizepam”" in line["text"]
+    assert "warfarin" not in line["text"]
+    assert turn.evidence["unknown"] == ["flurbizepam"]
+
+
 def test_an_empty_library_abstains(db: None) -> None:
     assert answered(author=cast.alice()).status == Turn.Status.ABSTAINED
 

@@ -69,6 +69,7 @@ def report(masked: phi.Masked, outcome: Outcome) -> dict[str, Any]:
         "phi": [
             {"label": str(span.label), "token": token} for span, token in zip(masked.spans, masked.tokens, strict=True)
         ],
+        "unknown": outcome.unknown,
         "interactions": [],
         "timings_ms": outcome.timings_ms,
     }
@@ -96,6 +97,8 @@ def _text(result: dict[str, Any]) -> str:
     for sentence in result["sentences"]:
         numbers = "".join(f"[{c['n']}]" for c in sentence["citations"])
         lines.append(f"{' '.join(sentence['text'].split())} {numbers}")
+    if result["sentences"] and result["unknown"]:
+        lines.append(f"Not in your library: {', '.join(result['unknown'])}")
     cites = [c for s in result["sentences"] for c in s["citations"]]
     lines += [
         "",
