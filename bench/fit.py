@@ -24,7 +24,8 @@ def run(collection: str) -> str | None:
     rows = []
     for row in labelled:
         passages = retrieve(Question(row["question"], (found.pk,)), embed(row["question"]))
-        rows.append(rerank.signals(rerank.rerank(passages)))
+        best = max(passages, key=rerank.confidence)
+        rows.append((best.dense, best.coverage))
     signals, answerable = np.array(rows), np.array([row["answerable"] for row in labelled])
     model = LogisticRegression(C=10, class_weight="balanced", max_iter=1000).fit(signals, answerable)
     unseen = cross_val_predict(model, signals, answerable, cv=10, method="predict_proba")[:, 1]

@@ -125,7 +125,7 @@ def _abstention(labelled: list[dict[str, Any]], collection: Collection) -> None:
     declined = []
     for row in labelled:
         passages = rerank.rerank(retrieve(Question(row["question"], (collection.pk,)), embed(row["question"])))
-        declined.append(rerank.confidence(passages) < rerank.THRESHOLD)
+        declined.append(not rerank.sufficient(passages))
     kinds: dict[str, list[bool]] = {}
     for row, no in zip(labelled, declined, strict=True):
         kinds.setdefault("answerable" if row["answerable"] else row["kind"], []).append(no)

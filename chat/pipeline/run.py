@@ -87,11 +87,12 @@ def find_answer(
         outcome.unknown = retrieve.unknown_words(question)
     with stage("rerank", "Ranking passages"):
         outcome.passages = rerank.rerank(passages)
-        outcome.confidence = rerank.confidence(outcome.passages)
+        outcome.confidence = max(map(rerank.confidence, outcome.passages), default=0.0)
+        sufficient = rerank.sufficient(outcome.passages)
     draft = Draft(())
-    if outcome.confidence >= rerank.THRESHOLD:
+    if sufficient:
         with stage("answer", "Choosing sentences to quote"):
-            draft = answer.extract(outcome.passages, question.searched, vector)
+            draft = answer.extract(sufficient, question.searched, vector)
     with stage("verify", "Matching quotes with the stored source"):
         outcome.verdict = verify.verify(draft, collections=question.collections)
     outcome.ending = Ending.ANSWERED if outcome.verdict.kept else Ending.ABSTAINED

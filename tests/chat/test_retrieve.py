@@ -116,13 +116,15 @@ def test_any_text_can_be_searched(notes: Collection, question: str) -> None:
     retrieve(Question(question, (notes.pk,)), None)
 
 
-def test_confidence_rises_with_both_signals_and_stays_a_probability() -> None:
+def test_confidence_rises_with_both_signals_and_decides_what_may_be_quoted() -> None:
     from uuid import uuid4
 
     def passage(dense: float, coverage: float) -> Passage:
         return Passage(1, uuid4(), 1, uuid4(), "x", "T", "article", "", "text", 0, "", dense, 1.0, coverage, 0.1)
 
-    assert rerank.confidence([]) == 0.0
-    values = [rerank.confidence([passage(d, c)]) for d, c in [(0.1, 0.1), (0.5, 0.1), (0.5, 0.9), (0.9, 1.0)]]
+    passages = [passage(d, c) for d, c in [(0.1, 0.1), (0.5, 0.1), (0.5, 0.9), (0.9, 1.0)]]
+    values = [rerank.confidence(p) for p in passages]
     assert values == sorted(values)
     assert 0 < values[0] < rerank.THRESHOLD < values[-1] < 1
+    assert rerank.sufficient(passages) == [p for p in passages if rerank.confidence(p) >= rerank.THRESHOLD]
+    assert rerank.sufficient(passages[:1]) == rerank.sufficient([]) == []

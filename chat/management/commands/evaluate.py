@@ -53,7 +53,7 @@ def _retrieval(slug: str | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
         question = Question(phi.mask(row["question"]).text, collections)
         passages = rerank.rerank(retrieve(question, embed(question.searched), limit=POOL))
         ranked = list(dict.fromkeys(p.external_id for p in passages))
-        return {"ranked": ranked[:RANKED], "abstained": rerank.confidence(passages) < rerank.THRESHOLD}
+        return {"ranked": ranked[:RANKED], "abstained": not rerank.sufficient(passages)}
 
     return predict
 
