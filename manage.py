@@ -25,7 +25,7 @@ def main() -> None:
             local.ensure_services()
         execute_from_command_line(sys.argv)
     except local.LocalError as error:
-        sys.exit(str(error))
+        sys.exit(error.line)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 

@@ -37,7 +37,7 @@ def main() -> int:
         say("Starting the web server and the workers")
         return supervise(_processes(place), env=env, watch=_watch(place, port, sign_ins))
     except LocalError as error:
-        say(str(error), error=True)
+        say(error.line, error=True)
         return 1
     except KeyboardInterrupt:
         say("Stopped.")
@@ -131,7 +131,7 @@ def _watch(place: Paths, port: int, sign_ins: str) -> Callable[[], str]:
             try:
                 ensure_services(say=say)
             except LocalError as error:
-                return str(error)
+                return error.line
         return ""
 
     return watch

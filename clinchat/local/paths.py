@@ -19,6 +19,10 @@ _PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
 class LocalError(Exception):
     """The embedded services cannot do what was asked; the message tells the operator why and what to do."""
 
+    def __init__(self, line: str) -> None:
+        super().__init__(line)
+        self.line = line
+
 
 @dataclass(frozen=True)
 class Paths:

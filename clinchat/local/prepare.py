@@ -31,7 +31,7 @@ def main() -> None:
         if settings.DEMO:
             call_command("load_demo", show=True)
     except (CommandError, LocalError) as error:
-        sys.exit(str(error))
+        sys.exit(error.args[0])
 
 
 def _say(line: str) -> None:
