@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings
+from django.db import connection, transaction
+from pgvector.django import CosineDistance
 
 from bench.data import keep, percentile, questions, table
 from chat.models import Chunk, Collection
@@ -47,6 +49,8 @@ def run(collection: str) -> str | None:
         rows.append([name, len(scores), *(f"{m:.3f}" for m in mean), *spread])
     print(f"{found.live_chunks} passages in “{collection}”; query embedding included in the milliseconds")
     table(["system", "n", "nDCG@10", "recall@10", "MRR@10", "p50 ms", "p95 ms"], rows)
+    with connection.cursor() as cursor:
+        cursor.execute(f"DROP TABLE data_{SCRATCH}")
     _abstention(labelled, found)
     keep("retrieval", {row[0]: {"ndcg@10": float(row[2]), "recall@10": float(row[3])} for row in rows})
     return None
@@ -58,9 +62,6 @@ def _ours(text: str, collection: Collection, *, reranked: bool) -> list[str]:
 
 
 def _dense(text: str, collection: Collection) -> list[str]:
-    from django.db import connection, transaction
-    from pgvector.django import CosineDistance
-
     with transaction.atomic():
         with connection.cursor() as cursor:
             cursor.execute("SET LOCAL hnsw.ef_search = 100; SET LOCAL hnsw.iterative_scan = relaxed_order")
