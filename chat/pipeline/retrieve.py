@@ -16,6 +16,7 @@ from django.db import connection, transaction
 from pgvector import HalfVector
 
 from chat.llm import minilm
+from chat.models import DocumentVersion
 from chat.pipeline.types import Passage, Question
 
 POOL = 100
@@ -111,7 +112,5 @@ def unknown_words(question: Question) -> list[str]:
 
 def searchable(collections: Sequence[UUID]) -> int:
     """How many documents a question is searched in."""
-    from chat.models import DocumentVersion
-
     published = DocumentVersion.objects.filter(status=DocumentVersion.Status.PUBLISHED)
     return published.filter(document__collection__in=collections).count()

@@ -82,7 +82,8 @@ def find_answer(
 
     with stage("embed", "Reading your question"):
         vector = retrieve.embed(question.searched)
-    with stage("retrieve", "Searching the approved library"):
+        documents = retrieve.searchable(question.collections)
+    with stage("retrieve", f"Searching {documents:,} approved document{'' if documents == 1 else 's'}"):
         passages = retrieve.retrieve(question, vector)
         outcome.unknown = retrieve.unknown_words(question)
     with stage("rerank", "Ranking passages"):
