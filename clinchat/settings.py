@@ -17,8 +17,8 @@ from clinchat import env, local
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = local.paths().var
 EMBEDDED = not env.text("DATABASE_URL")
-DEMO = CLINCHAT_DEMO = env.flag("CLINCHAT_DEMO", default=EMBEDDED)
-TLS = CLINCHAT_TLS = env.flag("CLINCHAT_TLS", default=not EMBEDDED)
+CLINCHAT_DEMO = env.flag("CLINCHAT_DEMO", default=EMBEDDED)
+TLS = env.flag("CLINCHAT_TLS", default=not EMBEDDED)
 PORT = env.number("CLINCHAT_PORT", 8000, low=1, high=65535)
 
 DEBUG = False  # never needed to run; errors are logged with a reference the reader can quote

@@ -28,7 +28,7 @@ def main() -> None:
             "ingest", str(starter), collection="starter", name="Starter library", starter=True, stdout=sys.stderr
         )
         call_command("collectstatic", interactive=False, verbosity=0)
-        if settings.DEMO:
+        if settings.CLINCHAT_DEMO:
             call_command("load_demo", show=True)
     except (CommandError, LocalError) as error:
         sys.exit(error.args[0])
