@@ -235,5 +235,8 @@ LOGGING = {
         "django.request": {"level": "CRITICAL"},
         "django.security.DisallowedHost": {"level": "CRITICAL"},
         "httpx": {"level": "WARNING"},
+        # Two lines for every task, one of which runs each ten seconds, hide the lines that matter.
+        "celery.worker.strategy": {"level": "WARNING"},
+        "celery.app.trace": {"level": "WARNING"},
     },
 }
