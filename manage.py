@@ -10,6 +10,7 @@ import sys
 from clinchat import local
 
 NEED_NO_SERVICES = {"check", "collectstatic", "help", "version"}
+MAKE_THE_TABLES = {"makemigrations", "migrate", "showmigrations", "sqlmigrate", "squashmigrations", "test"}
 
 
 def main() -> None:
@@ -23,11 +24,22 @@ def main() -> None:
     try:
         if _needs_services(sys.argv[1:]):
             local.ensure_services()
+            if local.embedded("DATABASE_URL") and sys.argv[1] not in MAKE_THE_TABLES:
+                _ensure_tables()
         execute_from_command_line(sys.argv)
     except local.LocalError as error:
         sys.exit(error.line)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _ensure_tables() -> None:
+    import django
+
+    from clinchat.local.prepare import ensure_tables
+
+    django.setup()
+    ensure_tables()
 
 
 def _needs_services(words: list[str]) -> bool:

@@ -7,6 +7,6 @@ from __future__ import annotations
 
 from clinchat.local.keys import ensure_keys
 from clinchat.local.paths import LocalError, Paths, database_url, paths, redis_url
-from clinchat.local.services import ensure_services
+from clinchat.local.services import embedded, ensure_services
 
-__all__ = ["LocalError", "Paths", "database_url", "ensure_keys", "ensure_services", "paths", "redis_url"]
+__all__ = ["LocalError", "Paths", "database_url", "embedded", "ensure_keys", "ensure_services", "paths", "redis_url"]

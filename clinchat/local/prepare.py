@@ -20,8 +20,7 @@ def main() -> None:
 
     try:
         django.setup()
-        _say("Bringing the tables up to date")
-        call_command("migrate", interactive=False, verbosity=0)
+        ensure_tables()
         _say("Loading the starter library")
         starter = ROOT / "chat" / "corpus" / "starter"
         call_command(
@@ -32,6 +31,18 @@ def main() -> None:
             call_command("load_demo", show=True)
     except (CommandError, LocalError) as error:
         sys.exit(error.args[0])
+
+
+def ensure_tables() -> None:
+    """Apply the migrations the embedded database lacks, so that any command works right after `make setup`."""
+    from django.core.management import call_command
+    from django.db import connection
+    from django.db.migrations.executor import MigrationExecutor
+
+    executor = MigrationExecutor(connection)
+    if executor.migration_plan(executor.loader.graph.leaf_nodes()):
+        _say("Bringing the tables up to date")
+        call_command("migrate", interactive=False, verbosity=0)
 
 
 def _say(line: str) -> None:

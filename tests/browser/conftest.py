@@ -10,7 +10,7 @@ import pytest
 from django.conf import settings
 from django.db import connections
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from chat import streams
 from chat.corpus import embedding, loaders
@@ -64,6 +64,8 @@ def _answer_in_a_thread(turn_id: str) -> None:
 
     threading.Thread(target=work).start()
 
+
+expect.set_options(timeout=15_000)  # two busy cores
 
 SignIn = Callable[..., Page]
 

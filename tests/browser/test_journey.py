@@ -24,6 +24,7 @@ def sign_in(page: Page, portal: str) -> None:
     page.get_by_role("button", name="Continue").click()
     page.get_by_label(re.compile("code")).fill(cast.code_of(alice))
     page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url("**/ask/")  # loaded, scripts included: Enter sends only then
 
 
 def test_from_sign_in_to_the_exact_words(open_as: SignIn, portal: str) -> None:

@@ -13,10 +13,18 @@ def test_a_command_finds_running_services_and_leaves_none(place: Paths, start: S
         "from django.db import connection; from django.conf import settings; import redis\n"
         "connection.ensure_connection(); print(redis.Redis.from_url(settings.REDIS_URL).ping())"
     )
-    said, complaints = start("manage.py", "shell", "--no-imports", "-c", code).communicate()
-    assert (said, complaints) == ("True\n", "")
+    said, progress = start("manage.py", "shell", "--no-imports", "-c", code).communicate()
+    assert (said, progress) == ("True\n", "Bringing the tables up to date\n")
+    assert start("manage.py", "shell", "--no-imports", "-c", code).communicate() == ("True\n", "")
     assert postgres.postmaster(place) is None
     assert not redis_server.listens(place)
+
+
+def test_a_command_works_on_a_machine_where_nothing_ever_ran(place: Paths, start: Start) -> None:
+    process = start("manage.py", "ask", "Is warfarin in the library?")
+    _, told = process.communicate()
+    assert process.returncode == 1
+    assert told.splitlines()[-1].startswith("CommandError: The knowledge base is empty. Load documents first")
 
 
 @pytest.mark.parametrize("words", [["help"], ["migrate", "--help"], ["version"]])
