@@ -20,13 +20,7 @@ def get_conversation(user: User, conversation_id: UUID) -> Conversation:
     conversation = Conversation.objects.visible_to(user).filter(pk=conversation_id).first()
     if conversation is None:
         _refuse(user, "chat.Conversation", conversation_id)
-    audit.record(
-        code=audit.Code.SENSITIVE_READ,
-        action=audit.Crude.READ,
-        actor=user,
-        object_type="chat.Conversation",
-        object_id=str(conversation.pk),
-    )
+    _record_read(user, "chat.Conversation", conversation.pk)
     return conversation
 
 
@@ -43,14 +37,18 @@ def get_document(user: User, document_id: UUID) -> Document:
     document = Document.objects.visible_to(user).select_related("collection").filter(pk=document_id).first()
     if document is None:
         _refuse(user, "chat.Document", document_id)
+    _record_read(user, "chat.Document", document.pk)
+    return document
+
+
+def _record_read(user: User, object_type: str, object_id: UUID) -> None:
     audit.record(
         code=audit.Code.SENSITIVE_READ,
         action=audit.Crude.READ,
         actor=user,
-        object_type="chat.Document",
-        object_id=str(document.pk),
+        object_type=object_type,
+        object_id=str(object_id),
     )
-    return document
 
 
 def _refuse(user: User, object_type: str, object_id: UUID) -> NoReturn:

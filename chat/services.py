@@ -44,7 +44,8 @@ def ask(*, author: User, text: str, submission: UUID, conversation: Conversation
     try:
         with transaction.atomic():
             turn = _store(author, masked, submission, conversation)
-            transaction.on_commit(partial(_dispatch, turn.pk, len(masked.spans)))
+            transaction.on_commit(partial(streams.publisher(turn.pk), "masked", {"count": len(masked.spans)}))
+            transaction.on_commit(partial(_dispatch, turn.pk))
     except IntegrityError:
         first = Turn.objects.filter(submission=submission, conversation__author=author).first()
         if first is None:
@@ -70,13 +71,11 @@ def _store(author: User, masked: phi.Masked, submission: UUID, conversation: Con
         question=masked.text,
         deadline_at=now + QUEUE_PATIENCE,
     )
-    _audit(turn, audit.Code.SENSITIVE_CREATE, audit.Crude.CREATE, author, masked=len(masked.spans))
+    _audit(turn.pk, audit.Code.SENSITIVE_CREATE, audit.Crude.CREATE, author, masked=len(masked.spans))
     return turn
 
 
-def _dispatch(turn_id: UUID, masked: int = 0) -> None:
-    publish = streams.publisher(turn_id)
-    publish("masked", {"count": masked})
+def _dispatch(turn_id: UUID) -> None:
     try:
         tasks.answer_turn.delay(str(turn_id))
     except OperationalError as error:
@@ -106,14 +105,8 @@ def _end(turn_id: UUID, status: Turn.Status, *, actor: User | None = None, reaso
         )
         if not ended:
             return False
-        turn = Turn.objects.select_related("conversation__author").get(pk=turn_id)
-        _audit(
-            turn,
-            audit.Code.SENSITIVE_UPDATE,
-            audit.Crude.UPDATE,
-            actor or turn.conversation.author,
-            ending=status,
-        )
+        # Without an actor it was nobody's wish: a lost worker must not be put down to the author.
+        _audit(turn_id, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, ending=status)
         transaction.on_commit(partial(streams.publish_ending, turn_id))
     return True
 
@@ -130,7 +123,7 @@ def retry(*, turn: Turn, actor: User) -> Turn:
             )
             if not queued:
                 raise NotRetriable
-            _audit(turn, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, ending="retried")
+            _audit(turn.pk, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, ending="retried")
             streams.forget(turn.pk)
             transaction.on_commit(partial(_dispatch, turn.pk))
     except IntegrityError:
@@ -149,7 +142,7 @@ def rate(*, turn: Turn, actor: User, helpful: bool, reasons: Sequence[str] = (),
         feedback, _ = Feedback.objects.update_or_create(
             turn=turn, defaults={"helpful": helpful, "reasons": list(reasons), "comment": masked.text}
         )
-        _audit(turn, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, helpful=helpful)
+        _audit(turn.pk, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, helpful=helpful)
     return feedback
 
 
@@ -158,5 +151,7 @@ def _title(masked: str) -> str:
     return title if len(title) <= TITLE_LENGTH else title[:TITLE_LENGTH].rsplit(" ", 1)[0] + "…"
 
 
-def _audit(turn: Turn, code: audit.Code, action: audit.Crude, actor: User, **detail: str | int | bool) -> None:
-    audit.record(code=code, action=action, actor=actor, object_type="chat.Turn", object_id=str(turn.pk), detail=detail)
+def _audit(
+    turn_id: UUID, code: audit.Code, action: audit.Crude, actor: User | None, **detail: str | int | bool
+) -> None:
+    audit.record(code=code, action=action, actor=actor, object_type="chat.Turn", object_id=str(turn_id), detail=detail)

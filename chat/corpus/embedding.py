@@ -6,7 +6,7 @@ batch it held, and the next run goes on from there.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 
 from django.db import transaction
 from django.db.models import OuterRef, Subquery
@@ -28,21 +28,20 @@ def waiting() -> int:
     return Chunk.objects.filter(embedding=None).count()
 
 
-def embed_waiting(*, progress: Callable[[int], None] = lambda _: None, limit: int | None = None) -> int:
-    """Embed up to `limit` waiting passages (all by default) and publish what became complete. Returns how many.
+def embed_waiting(*, progress: Callable[[int], None] = lambda _: None) -> int:
+    """Embed all waiting passages and publish what becomes complete. Returns how many were embedded.
 
     `progress` is told after each batch how many passages this run has embedded.
     """
     done = reuse()
-    while limit is None or done < limit:
+    while True:
         batch = _embed_batch()
-        done += batch
         while ready := index.ready_versions():
             index.publish(versions=ready)
         if not batch:
-            break
+            return done
+        done += batch
         progress(done)
-    return done
 
 
 @transaction.atomic
@@ -63,10 +62,7 @@ def _embed_batch() -> int:
 
 def reuse() -> int:
     """Give waiting passages the vector of an equal text that this model has already embedded. Returns how many."""
-    twin = Chunk.objects.filter(search_sha256=OuterRef("search_sha256"), embedded_by=minilm.NAME)
-    known = Chunk.objects.filter(embedding=None, search_sha256__in=_known_texts())
-    return known.update(embedding=Subquery(twin.values("embedding")[:1]), embedded_by=minilm.NAME)
-
-
-def _known_texts() -> Sequence[str] | Subquery:
-    return Subquery(Chunk.objects.filter(embedded_by=minilm.NAME).values("search_sha256"))
+    embedded = Chunk.objects.filter(embedded_by=minilm.NAME)
+    twin = embedded.filter(search_sha256=OuterRef("search_sha256"))
+    waiting = Chunk.objects.filter(embedding=None, search_sha256__in=embedded.values("search_sha256"))
+    return waiting.update(embedding=Subquery(twin.values("embedding")[:1]), embedded_by=minilm.NAME)

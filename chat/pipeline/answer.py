@@ -34,43 +34,11 @@ DANGLING = re.compile(
 )
 STEM = 6
 """Letters of a word that are compared: enough to join "reverse" and "reversal", too few for a stemmer."""
-IDLE = frozenset(
-    [
-        "the",
-        "and",
-        "for",
-        "with",
-        "from",
-        "that",
-        "this",
-        "are",
-        "was",
-        "were",
-        "can",
-        "could",
-        "should",
-        "would",
-        "may",
-        "must",
-        "does",
-        "did",
-        "has",
-        "have",
-        "had",
-        "not",
-        "what",
-        "how",
-        "who",
-        "when",
-        "where",
-        "which",
-        "why",
-        "patient",
-        "patients",
-        "give",
-        "given",
-    ]
+IDLE_WORDS = (
+    "the and for with from that this are was were can could should would may must does did has "
+    "have had not what how who when where which why patient patients give given"
 )
+IDLE = frozenset(IDLE_WORDS.split())
 
 
 def extract(passages: Sequence[Passage], question: str, vector: Sequence[float]) -> Draft:

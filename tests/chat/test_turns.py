@@ -16,6 +16,7 @@ from chat.pipeline.errors import Lost
 from chat.pipeline.run import run
 from clinchat.lib import clock
 from compliance import vault
+from compliance.models import AuditEvent
 from tests import cast
 from tests.chat.making import QUESTION, answered, make_turn
 
@@ -91,6 +92,8 @@ def test_a_turn_nobody_works_on_is_declared_lost_after_its_deadline(db: None) ->
     turn.refresh_from_db()
     assert (turn.status, turn.reason) == (Turn.Status.FAILED, Lost.__name__)
     assert services.fail_lost() == 0
+    event = AuditEvent.objects.get(object_id=str(turn.pk), code="sensitive_update")
+    assert event.actor_id is None, "a lost worker is put down to the author"
 
 
 def test_a_rating_is_kept_and_the_last_word_counts(alice: Client, library: Collection) -> None:
