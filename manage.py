@@ -6,6 +6,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 
 from clinchat import local
 
@@ -26,7 +27,7 @@ def main() -> None:
             local.ensure_services()
             if local.embedded("DATABASE_URL") and sys.argv[1] not in MAKE_THE_TABLES:
                 _ensure_tables()
-        execute_from_command_line(sys.argv)
+        _execute(execute_from_command_line)
     except local.LocalError as error:
         sys.exit(error.line)
     except KeyboardInterrupt:
@@ -40,6 +41,20 @@ def _ensure_tables() -> None:
 
     django.setup()
     ensure_tables()
+
+
+def _execute(execute: Callable[[list[str]], None]) -> None:
+    """Run the command; what it changes is put down to it in the audit trail."""
+    if _needs_services(sys.argv[1:]):
+        import django
+
+        django.setup()
+        from compliance import audit
+
+        with audit.bind_command(sys.argv[1:]):
+            execute(sys.argv)
+    else:
+        execute(sys.argv)
 
 
 def _needs_services(words: list[str]) -> bool:

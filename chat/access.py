@@ -11,7 +11,7 @@ from uuid import UUID
 from django.http import Http404
 
 from chat.models import Conversation, Document, Turn
-from compliance import audit
+from compliance import audit, vault
 from compliance.models import User
 
 
@@ -20,15 +20,16 @@ def get_conversation(user: User, conversation_id: UUID) -> Conversation:
     conversation = Conversation.objects.visible_to(user).filter(pk=conversation_id).first()
     if conversation is None:
         _refuse(user, "chat.Conversation", conversation_id)
-    _record_read(user, "chat.Conversation", conversation.pk)
+    _record_read(user, "chat.Conversation", conversation.pk, patient=vault.patient(conversation.pk))
     return conversation
 
 
 def get_turn(user: User, turn_id: UUID) -> Turn:
-    """The turn, if it belongs to a conversation of the person. Raises Http404."""
+    """The turn, if it belongs to a conversation of the person; the read is audited. Raises Http404."""
     turn = Turn.objects.select_related("conversation").filter(pk=turn_id, conversation__author=user).first()
     if turn is None:
         _refuse(user, "chat.Turn", turn_id)
+    _record_read(user, "chat.Turn", turn.pk, patient=vault.patient(turn.conversation_id))
     return turn
 
 
@@ -41,13 +42,24 @@ def get_document(user: User, document_id: UUID) -> Document:
     return document
 
 
-def _record_read(user: User, object_type: str, object_id: UUID) -> None:
+def record_search(passages: int) -> None:
+    """Put a search of the library on record. What was searched for is not kept."""
+    audit.record(
+        code=audit.Code.SENSITIVE_READ,
+        action=audit.Crude.READ,
+        object_type="chat.Collection",
+        detail={"step": "retrieve", "passages": passages},
+    )
+
+
+def _record_read(user: User, object_type: str, object_id: UUID, *, patient: str = "") -> None:
     audit.record(
         code=audit.Code.SENSITIVE_READ,
         action=audit.Crude.READ,
         actor=user,
         object_type=object_type,
         object_id=str(object_id),
+        patient=patient,
     )
 
 

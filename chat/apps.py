@@ -9,8 +9,6 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat.models import Collection, Document
-        from compliance import audit
+        from chat import watched
 
-        audit.watch(Collection, without=("live_chunks", "live_length"))
-        audit.watch(Document)
+        watched.register()

@@ -1,4 +1,4 @@
-"""The only writers of conversations. Each act and its audit event are one transaction."""
+"""The only writers of conversations. The database records each change in the transaction that makes it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from chat import streams, tasks
 from chat.models import Conversation, Feedback, Turn
 from chat.pipeline.errors import Lost, NotQueued
 from clinchat.lib import clock
-from compliance import audit, phi, vault
+from compliance import logs, phi, vault
 from compliance.models import User
 
 logger = logging.getLogger(__name__)
@@ -41,6 +41,7 @@ def ask(*, author: User, text: str, submission: UUID, conversation: Conversation
     """
     known = vault.known(conversation.pk) if conversation else ()
     masked = phi.mask(text, known)
+    logs.phi_detected(masked.spans, where="question")
     try:
         with transaction.atomic():
             turn = _store(author, masked, submission, conversation)
@@ -64,15 +65,13 @@ def _store(author: User, masked: phi.Masked, submission: UUID, conversation: Con
         conversation.save(update_fields=["updated_at"])
     vault.store(conversation.pk, masked.new)
     last: int | None = conversation.turns.aggregate(last=Max("number"))["last"]
-    turn = Turn.objects.create(
+    return Turn.objects.create(
         conversation=conversation,
         number=(last or 0) + 1,
         submission=submission,
         question=masked.text,
         deadline_at=now + QUEUE_PATIENCE,
     )
-    _audit(turn.pk, audit.Code.SENSITIVE_CREATE, audit.Crude.CREATE, author, masked=len(masked.spans))
-    return turn
 
 
 def _dispatch(turn_id: UUID) -> None:
@@ -83,9 +82,9 @@ def _dispatch(turn_id: UUID) -> None:
         fail(turn_id=turn_id, reason=NotQueued.__name__)
 
 
-def stop(*, turn: Turn, actor: User) -> bool:
+def stop(*, turn: Turn) -> bool:
     """End an unfinished turn at its author's wish. False when it had already ended."""
-    return _end(turn.pk, Turn.Status.STOPPED, actor=actor)
+    return _end(turn.pk, Turn.Status.STOPPED)
 
 
 def fail(*, turn_id: UUID, reason: str) -> bool:
@@ -98,20 +97,18 @@ def fail_lost() -> int:
     return sum(fail(turn_id=pk, reason=Lost.__name__) for pk in Turn.objects.lost().values_list("pk", flat=True))
 
 
-def _end(turn_id: UUID, status: Turn.Status, *, actor: User | None = None, reason: str = "") -> bool:
+def _end(turn_id: UUID, status: Turn.Status, *, reason: str = "") -> bool:
     with transaction.atomic():
         ended = Turn.objects.filter(pk=turn_id, status__in=Turn.UNFINISHED).update(
             status=status, reason=reason, finished_at=clock.now()
         )
         if not ended:
             return False
-        # Without an actor it was nobody's wish: a lost worker must not be put down to the author.
-        _audit(turn_id, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, ending=status)
         transaction.on_commit(partial(streams.publish_ending, turn_id))
     return True
 
 
-def retry(*, turn: Turn, actor: User) -> Turn:
+def retry(*, turn: Turn) -> Turn:
     """Queue a failed or stopped turn again. Raises NotRetriable, and StillAnswering while another one is unfinished."""
     try:
         with transaction.atomic():
@@ -123,7 +120,6 @@ def retry(*, turn: Turn, actor: User) -> Turn:
             )
             if not queued:
                 raise NotRetriable
-            _audit(turn.pk, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, ending="retried")
             streams.forget(turn.pk)
             transaction.on_commit(partial(_dispatch, turn.pk))
     except IntegrityError:
@@ -131,27 +127,21 @@ def retry(*, turn: Turn, actor: User) -> Turn:
     return turn
 
 
-def rate(*, turn: Turn, actor: User, helpful: bool, reasons: Sequence[str] = (), comment: str = "") -> Feedback:
+def rate(*, turn: Turn, helpful: bool, reasons: Sequence[str] = (), comment: str = "") -> Feedback:
     """Store what the author thought of an answer, replacing an earlier word. The comment is masked first.
 
     Raises phi.PhiUnavailable.
     """
     masked = phi.mask(comment, vault.known(turn.conversation_id))
+    logs.phi_detected(masked.spans, where="comment")
     with transaction.atomic():
         vault.store(turn.conversation_id, masked.new)
         feedback, _ = Feedback.objects.update_or_create(
             turn=turn, defaults={"helpful": helpful, "reasons": list(reasons), "comment": masked.text}
         )
-        _audit(turn.pk, audit.Code.SENSITIVE_UPDATE, audit.Crude.UPDATE, actor, helpful=helpful)
     return feedback
 
 
 def _title(masked: str) -> str:
     title = " ".join(masked.split())
     return title if len(title) <= TITLE_LENGTH else title[:TITLE_LENGTH].rsplit(" ", 1)[0] + "…"
-
-
-def _audit(
-    turn_id: UUID, code: audit.Code, action: audit.Crude, actor: User | None, **detail: str | int | bool
-) -> None:
-    audit.record(code=code, action=action, actor=actor, object_type="chat.Turn", object_id=str(turn_id), detail=detail)

@@ -27,9 +27,11 @@ def _worker_died(exception: BaseException, args: Any, **_: Any) -> None:
     """Runs in the parent of a killed worker process: its reader learns at once instead of after the lease."""
     from chat import services
     from chat.pipeline.errors import Lost
+    from compliance import audit
 
     if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
-        services.fail(turn_id=UUID(args[0]), reason=Lost.__name__)
+        with audit.bind(kind=audit.ActorKind.SERVICE, name="worker"):
+            services.fail(turn_id=UUID(args[0]), reason=Lost.__name__)
 
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)

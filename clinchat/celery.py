@@ -2,12 +2,64 @@
 
 from __future__ import annotations
 
+import logging.config
 import os
+import sys
+from typing import TYPE_CHECKING, Any
 
 from celery import Celery
+from celery import Task as CeleryTask
+from celery.signals import beat_init, setup_logging
+
+from compliance import logs
+
+if TYPE_CHECKING:
+    TaskBase = CeleryTask[Any, Any]
+else:
+    TaskBase = CeleryTask
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinchat.settings")
 
-app = Celery("clinchat")
+HEADER = "clinchat_audit"
+
+
+class Task(TaskBase):
+    """A task acts for whoever sent it: its audit events carry their name, session and correlation id."""
+
+    abstract = True
+
+    def apply_async(self, *args: Any, **options: Any) -> Any:
+        from compliance import audit
+
+        options["headers"] = {**(options.get("headers") or {}), HEADER: audit.carry()}
+        return super().apply_async(*args, **options)
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        from compliance import audit
+
+        if self.request.called_directly:  # part of the caller's own work
+            return self.run(*args, **kwargs)
+        header = (self.request.headers or {}).get(HEADER)
+        with audit.bind_task(name=self.name, task_id=self.request.id or "", header=header):
+            return self.run(*args, **kwargs)
+
+
+app = Celery("clinchat", task_cls=Task)
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
+
+
+@setup_logging.connect
+def _write_lines(**_: Any) -> None:
+    """Instead of the handlers Celery would install. `--loglevel` has no say: CLINCHAT_LOG_LEVEL is the level."""
+    from django.conf import settings
+
+    logs.serve()
+    sys.__stdout__ = sys.__stderr__  # type: ignore[misc]  # where Celery says, past all logging, that it stops
+    logging.config.dictConfig(settings.LOGGING)
+
+
+@beat_init.connect
+def _stay_small(**_: Any) -> None:
+    """Beat has next to nothing to say, and its memory is limited to less than the masker's lists take."""
+    logs.serve(masker=False)

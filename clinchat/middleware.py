@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
@@ -63,10 +64,12 @@ class RequestContext:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         correlation_id = uuid.uuid4()
         vars(request)["reference"] = f"E-{correlation_id.hex[:8].upper()}"
+        source, proxies = _route(request)
         with audit.bind(
             actor=request.user,
             correlation_id=correlation_id,
-            source=_address(request.META.get("REMOTE_ADDR", "")),
+            source=source,
+            proxies=proxies,
             session=audit.session_digest(request.session.session_key),
         ):
             response = self.get_response(request)
@@ -97,8 +100,20 @@ class SecondFactor:
         return redirect(reverse("signin") + target)
 
 
+def _route(request: HttpRequest) -> tuple[str | None, tuple[str, ...]]:
+    """Where the request came from, and through which of our proxies.
+
+    Each proxy adds its peer at the right of X-Forwarded-For. As many of them as there are proxies of ours can be
+    believed; what stands further left is what the client claims.
+    """
+    forwarded = request.headers.get("X-Forwarded-For", "") if settings.PROXIES else ""
+    hops = [*filter(None, map(str.strip, forwarded.split(","))), request.META.get("REMOTE_ADDR", "")]
+    believed = [_address(hop) for hop in hops[-settings.PROXIES - 1 :]]
+    return believed[0], tuple(hop for hop in believed[1:] if hop)
+
+
 def _address(text: str) -> str | None:
-    """The peer's address; a unix socket has none."""
+    """An address as text; a unix socket has none."""
     try:
         return str(ipaddress.ip_address(text))
     except ValueError:

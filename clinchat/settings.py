@@ -9,10 +9,12 @@ from __future__ import annotations
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
+from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
 from clinchat import env, local
+from compliance import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 VAR = local.paths().var
@@ -134,6 +136,15 @@ LOGIN_REDIRECT_URL = "home"
 OTP_TOTP_ISSUER = "ClinChat"
 OTP_LOGIN_URL = "signin"
 
+# ── Audit trail: the keys of its seals, and where checkpoints go that the database cannot take back ────────────
+AUDIT_SIGNING_KEY_FILE = env.text("AUDIT_SIGNING_KEY_FILE") or (str(_keys / "audit_signing_key") if _keys else "")
+AUDIT_PUBLIC_KEYS_FILE = env.text("AUDIT_PUBLIC_KEYS_FILE") or (str(_keys / "audit_public_keys") if _keys else "")
+AUDIT_CHECKPOINT_FILES = env.words(
+    "AUDIT_CHECKPOINT_FILES", str(VAR / "checkpoints" / "audit.jsonl") if EMBEDDED else ""
+)
+AUDIT_CHECKPOINT_SYSLOG = env.address("AUDIT_CHECKPOINT_SYSLOG")
+PROXIES = env.number("CLINCHAT_PROXIES", 0, low=0, high=5)  # proxies in front whose word about the source is taken
+
 # ── Sessions, cookies, transport ───────────────────────────────────────────────────────────────────────────────
 ALLOWED_HOSTS = env.words("CLINCHAT_HOSTS", "127.0.0.1,localhost" if EMBEDDED else "")
 CSRF_TRUSTED_ORIGINS = env.words("CLINCHAT_ORIGINS")
@@ -149,7 +160,7 @@ CSRF_COOKIE_NAME = f"{_prefix}csrftoken"
 CSRF_FAILURE_VIEW = "compliance.views.errors.csrf_failure"
 SECURE_SSL_REDIRECT = TLS
 SECURE_REDIRECT_EXEMPT = [r"^api/health$", r"^api/ready$"]  # probes inside the network speak plain HTTP
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("CLINCHAT_PROXY", default=False) else None
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if PROXIES else None
 SECURE_HSTS_SECONDS = 365 * 24 * 3600 if TLS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_REFERRER_POLICY = "same-origin"
@@ -207,6 +218,26 @@ CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0  # seconds; a new process loads its mode
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = "UTC"
 CELERY_BEAT_SCHEDULE = {
+    "seal-events": {
+        "task": "compliance.tasks.seal_events",
+        "schedule": 2.0,
+        "options": {"queue": "sealing", "expires": 2},
+    },
+    "make-months": {
+        "task": "compliance.tasks.make_months",
+        "schedule": crontab(hour="*/6", minute="5"),
+        "options": {"queue": "sealing", "expires": 3600},
+    },
+    "verify-recent": {
+        "task": "compliance.tasks.verify_recent",
+        "schedule": crontab(minute="*/10"),
+        "options": {"queue": "maintenance", "expires": 600},
+    },
+    "verify-all": {
+        "task": "compliance.tasks.verify_all",
+        "schedule": crontab(hour="2", minute="30"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
     "fail-lost-answers": {
         "task": "chat.tasks.fail_lost_answers",
         "schedule": 10.0,
@@ -224,19 +255,8 @@ LANGUAGE_CODE = "en-us"
 USE_I18N = False
 USE_TZ = True
 TIME_ZONE = env.text("CLINCHAT_TIME_ZONE", "UTC")
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name} {message}", "style": "{"}},
-    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["console"], "level": env.text("CLINCHAT_LOG_LEVEL", "INFO")},
-    # A request path can hold what a person typed; errors are logged by the error views with a reference instead.
-    "loggers": {
-        "django.request": {"level": "CRITICAL"},
-        "django.security.DisallowedHost": {"level": "CRITICAL"},
-        "httpx": {"level": "WARNING"},
-        # Two lines for every task, one of which runs each ten seconds, hide the lines that matter.
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+LOG_LEVEL = env.text("CLINCHAT_LOG_LEVEL", "INFO").upper()
+if LOG_LEVEL not in logs.LEVELS:
+    raise ImproperlyConfigured(f"CLINCHAT_LOG_LEVEL must be one of {', '.join(logs.LEVELS)}.")
+LOGGING = logs.configuration(level=LOG_LEVEL)
+CLINCHAT_SLOW_QUERY_MS = env.number("CLINCHAT_SLOW_QUERY_MS", 1000, low=1, high=3_600_000)

@@ -16,20 +16,14 @@ class ComplianceConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
-        from compliance import audit
-        from compliance.models import Clearance, Code, RoleAssignment, User
+        from django.db.backends.signals import connection_created
+        from django.db.models.signals import post_migrate
 
-        audit.watch(
-            User,
-            created=Code.USER_CREATED,
-            updated=Code.USER_UPDATED,
-            deleted=Code.USER_DELETED,
-            without=("password", "last_login", "theme", "shortcuts"),
-        )
-        for model in (RoleAssignment, Clearance):
-            audit.watch(
-                model,
-                created=Code.PRIVILEGE_PERMISSIONS_CHANGED,
-                updated=Code.PRIVILEGE_PERMISSIONS_CHANGED,
-                deleted=Code.PRIVILEGE_PERMISSIONS_CHANGED,
-            )
+        from compliance import checks, watched  # noqa: F401  # the checks register themselves
+        from compliance.audit import triggers
+        from compliance.logs import database
+
+        watched.register()
+        connection_created.connect(triggers.on_connection)
+        database.watch()
+        post_migrate.connect(triggers.after_migrate, sender=self)

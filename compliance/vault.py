@@ -44,7 +44,8 @@ def store(scope: UUID, entities: Iterable[Entity]) -> None:
             token=entity.token,
             label=entity.label,
             sealed=sealed.seal(entity.value.encode(), aad=_place(scope, entity.token)),
-            blind_index=sealed.blind_index(entity.value.casefold(), context=f"vault:{entity.label}"),
+            blind_index=_blind_index(entity.value, entity.label),
+            patient=pseudonym(entity.value) if entity.label is Label.MRN else "",
         )
         for entity in entities
     )
@@ -69,9 +70,25 @@ def open_for(user: User | AnonymousUser, *, scope: UUID, author_id: UUID) -> tup
             actor=user,
             object_type=OBJECT_TYPE,
             object_id=str(scope),
+            patient=patient(scope),
             detail={"values": len(entities)},
         )
     return entities
+
+
+def pseudonym(record_number: str) -> str:
+    """What a patient is called in the audit trail: made of the record number, and only forwards."""
+    return f"P-{_blind_index(record_number, Label.MRN).hex()[:16]}"
+
+
+def patient(scope: UUID) -> str:
+    """The pseudonym of the patient a conversation speaks of, the first where there are several; empty for none."""
+    named = VaultEntry.objects.filter(scope=scope).exclude(patient="").order_by("pk")
+    return named.values_list("patient", flat=True).first() or ""
+
+
+def _blind_index(value: str, label: Label) -> bytes:
+    return sealed.blind_index(value.strip().casefold(), context=f"vault:{label}")
 
 
 def _place(scope: UUID, token: str) -> bytes:

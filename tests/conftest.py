@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -10,10 +11,32 @@ from django.db import connection
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> None:
-    """Transactional tests empty every table afterwards, which the audit trail rightly refuses."""
-    with django_db_blocker.unblock(), connection.cursor() as cursor:
-        cursor.execute("ALTER TABLE compliance_auditevent DISABLE TRIGGER audit_event_no_truncate")
+def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """Transactional tests empty every table afterwards, which the tables on record rightly refuse."""
+    from compliance.audit import lane
+    from tests import trail  # models can be imported from here on
+
+    with django_db_blocker.unblock():
+        trail.allow_truncate()
+    yield
+    lane.close()  # a database with open connections is not dropped
+
+
+@pytest.fixture(autouse=True)
+def _lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a test that is rolled back the access lane shares its connection; transactional tests have the real one."""
+    marker = request.node.get_closest_marker("django_db")
+    if {"transactional_db", "live_server"} & set(request.fixturenames):
+        return
+    if marker is not None and marker.kwargs.get("transaction"):
+        return
+
+    @contextmanager
+    def shared() -> Iterator[Any]:
+        connection.ensure_connection()
+        yield connection.connection
+
+    monkeypatch.setattr("compliance.audit.lane.connection", shared)
 
 
 @pytest.fixture(autouse=True, scope="session")

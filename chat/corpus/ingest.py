@@ -14,7 +14,6 @@ from chat.corpus import chunking
 from chat.corpus.embedding import search_text
 from chat.corpus.loaders import Source
 from chat.models import Chunk, Collection, Document, DocumentVersion
-from compliance import audit
 
 BATCH = 200
 DESCRIPTION = ("title", "kind", "specialty", "source", "url", "licence", "owner")
@@ -84,13 +83,6 @@ def _store(batch: list[Source], collection: Collection, report: Report) -> None:
             sha256=sha256,
             reviewed=source.reviewed,
             review_by=source.review_by,
-        )
-        audit.record(
-            code=audit.Code.SENSITIVE_CREATE,
-            action=audit.Crude.CREATE,
-            object_type="chat.DocumentVersion",
-            object_id=str(version.pk),
-            detail={"document": str(document.pk), "number": version.number, "sha256": sha256},
         )
         chunks += _chunks(version, document)
     Chunk.objects.bulk_create(chunks)

@@ -1,4 +1,4 @@
-"""Writes down how a turn ended: answer, citations, evidence and audit event, all in one transaction or not at all."""
+"""Writes down how a turn ended: answer, citations and evidence, all in one transaction or not at all."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from chat.models import Citation, Turn
 from chat.pipeline.types import Ending, Outcome, Passage, Question, Sentence
 from clinchat import __version__
 from clinchat.lib import clock
-from compliance import audit
 
 ANSWERER = "extractive-1"
 MOST_UNKNOWN = 3
@@ -54,19 +53,6 @@ def record(turn: Turn, *, question: Question, outcome: Outcome) -> bool:
     if not ended:
         return False
     Citation.objects.bulk_create(_citations(turn, outcome))
-    audit.record(
-        code=audit.Code.SENSITIVE_CREATE,
-        action=audit.Crude.EXECUTE,
-        outcome=audit.Outcome.FAILURE if outcome.ending is Ending.FAILED else audit.Outcome.SUCCESS,
-        actor=turn.conversation.author,
-        object_type="chat.Turn",
-        object_id=str(turn.pk),
-        detail={
-            "ending": outcome.ending.value,
-            "reason": outcome.reason,
-            "statements": len(outcome.verdict.kept),
-        },
-    )
     return True
 
 

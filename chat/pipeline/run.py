@@ -14,7 +14,7 @@ from django.db import DatabaseError
 from chat.models import Collection, Turn
 from chat.pipeline import answer, rerank, retrieve, verify
 from chat.pipeline.errors import Stopped, Unavailable
-from chat.pipeline.record import record
+from chat.pipeline.record import ANSWERER, record
 from chat.pipeline.types import Draft, Ending, Outcome, Publish, Question
 from clinchat.lib import clock
 from compliance import audit
@@ -37,25 +37,24 @@ def run(turn_id: UUID, *, publish: Publish) -> bool:
         logger.info("turn %s is not queued; nothing to do", turn_id)
         return False
     turn = Turn.objects.select_related("conversation__author").get(pk=turn_id)
-    author = turn.conversation.author
-    question = Question(turn.question, tuple(Collection.objects.visible_to(author).values_list("pk", flat=True)))
+    collections = Collection.objects.visible_to(turn.conversation.author).values_list("pk", flat=True)
+    question = Question(turn.question, tuple(collections), turn=turn.pk)
     outcome = Outcome()
-    with audit.bind(actor=author):
-        try:
-            find_answer(question, outcome, publish=publish, proceed=lambda: _proceed(turn_id))
-        except Stopped:
-            return False
-        except Unavailable as error:
-            outcome.ending, outcome.reason = Ending.FAILED, type(error).__name__
-        except Exception as error:  # noqa: BLE001  # any other fault must end the turn too; its text may quote the question
-            outcome.ending, outcome.reason = Ending.FAILED, Unavailable.__name__
-            logger.error("turn %s failed with %s", turn_id, type(error).__name__)
-        try:
-            return record(turn, question=question, outcome=outcome)
-        except Exception as error:  # noqa: BLE001  # PostgreSQL's own words could quote the row
-            # Still running in the database: it is declared lost at its deadline, and its author can retry it.
-            logger.error("turn %s could not be recorded: %s", turn_id, type(error).__name__)
-            return False
+    try:
+        find_answer(question, outcome, publish=publish, proceed=lambda: _proceed(turn_id))
+    except Stopped:
+        return False
+    except Unavailable as error:
+        outcome.ending, outcome.reason = Ending.FAILED, type(error).__name__
+    except Exception as error:  # noqa: BLE001  # any other fault must end the turn too; its text may quote the question
+        outcome.ending, outcome.reason = Ending.FAILED, Unavailable.__name__
+        logger.error("turn %s failed with %s", turn_id, type(error).__name__)
+    try:
+        return record(turn, question=question, outcome=outcome)
+    except Exception as error:  # noqa: BLE001  # PostgreSQL's own words could quote the row
+        # Still running in the database: it is declared lost at its deadline, and its author can retry it.
+        logger.error("turn %s could not be recorded: %s", turn_id, type(error).__name__)
+        return False
 
 
 def find_answer(
@@ -64,7 +63,7 @@ def find_answer(
     """The stages in their order. Fills in `outcome` as it goes, so that a failure leaves what was known.
 
     `proceed` is asked before each stage and raises Stopped to end the run. Raises Unavailable when the database
-    fails. Writes nothing.
+    fails. Writes nothing but the audit events of the retrieval and of the call of the answerer.
     """
 
     @contextmanager
@@ -85,6 +84,7 @@ def find_answer(
         documents = retrieve.searchable(question.collections)
     with stage("retrieve", f"Searching {documents:,} approved document{'' if documents == 1 else 's'}"):
         passages = retrieve.retrieve(question, vector)
+        _record(question, audit.Crude.READ, step="retrieve", passages=len(passages))
         outcome.unknown = retrieve.unknown_words(question)
     with stage("rerank", "Ranking passages"):
         outcome.passages = rerank.rerank(passages)
@@ -93,10 +93,21 @@ def find_answer(
     draft = Draft(())
     if sufficient:
         with stage("answer", "Choosing sentences to quote"):
+            _record(question, audit.Crude.EXECUTE, step="answer", model=ANSWERER)
             draft = answer.extract(sufficient, question.searched, vector)
     with stage("verify", "Matching quotes with the stored source"):
         outcome.verdict = verify.verify(draft, collections=question.collections)
     outcome.ending = Ending.ANSWERED if outcome.verdict.kept else Ending.ABSTAINED
+
+
+def _record(question: Question, action: audit.Crude, **detail: audit.JSON) -> None:
+    audit.record(
+        code=audit.Code.SENSITIVE_READ,
+        action=action,
+        object_type="chat.Turn" if question.turn else "chat.Question",
+        object_id=str(question.turn or ""),
+        detail=detail,
+    )
 
 
 def _proceed(turn_id: UUID) -> None:

@@ -15,10 +15,11 @@ Publish = Callable[[str, dict[str, Any]], None]
 
 @dataclass(frozen=True)
 class Question:
-    """A masked question and the collections its reader may search."""
+    """A masked question and the collections its reader may search; `turn` is what it is asked for, if anything is."""
 
     text: str
     collections: tuple[UUID, ...]
+    turn: UUID | None = None
 
     @property
     def searched(self) -> str:

@@ -85,7 +85,7 @@ def events(request: AuthedRequest, turn_id: UUID) -> HttpResponseBase:
 @require_POST
 def stop(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
     turn = access.get_turn(request.user, turn_id)
-    services.stop(turn=turn, actor=request.user)
+    services.stop(turn=turn)
     return redirect(turn.conversation)
 
 
@@ -94,7 +94,7 @@ def stop(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
 def retry(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
     turn = access.get_turn(request.user, turn_id)
     try:
-        services.retry(turn=turn, actor=request.user)
+        services.retry(turn=turn)
     except services.NotRetriable:
         messages.info(request, "This question already has an answer or is being answered.")
     except services.StillAnswering:
@@ -113,7 +113,6 @@ def feedback(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
     try:
         services.rate(
             turn=turn,
-            actor=request.user,
             helpful=data["helpful"] == "yes",
             reasons=data["reasons"],
             comment=data["comment"],

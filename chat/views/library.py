@@ -41,6 +41,7 @@ def index(request: AuthedRequest) -> HttpResponse:
 def _search(query: str, collections: tuple[UUID, ...]) -> list[dict[str, str]]:
     # By words alone: no model is loaded into the web process for it.
     passages = retrieve(Question(phi.mask(query).text, collections), None)
+    access.record_search(len(passages))
     best = list({p.document: p for p in reversed(passages)}.values())[::-1]
     return [
         {

@@ -12,3 +12,5 @@ class Queues(StrEnum):
     """Minutes of CPU per document set; may be interrupted and goes on where it stopped."""
     MAINTENANCE = "maintenance"
     """Short periodic work started by beat."""
+    SEALING = "sealing"
+    """The audit trail's seals, every two seconds. Its worker alone may read the signing key."""

@@ -45,6 +45,13 @@ def at(value: datetime) -> str:
 
 
 @register.filter
+def moment(value: datetime) -> str:
+    """Oct 14, 2026, 14:05:09: a time that has to be found again elsewhere"""
+    local = timezone.localtime(value)
+    return f"{day(local)}, {dateformat.format(local, 'H:i:s')}"
+
+
+@register.filter
 def seconds(value: float) -> str:
     """6.2 s, and 2 min 5 s once a minute has passed"""
     if round(value, 1) < 60:

@@ -107,11 +107,13 @@ def _processes(place: Paths) -> list[Process]:
     worker = (*celery, "worker", "--loglevel", "INFO", "--without-mingle", "--without-gossip")
     schedule = str(place.run / "beat-schedule")
     answers = ("-n", "answers@%h", "-Q", "answers", "--concurrency", "2", "--prefetch-multiplier", "1")
+    sealer = ("-n", "sealer@%h", "-Q", "sealing", "--pool", "solo", "--without-heartbeat")
     batch = ("-n", "batch@%h", "-Q", "embedding,maintenance", "--concurrency", "1")
     return [
         Process("web", (*python, "gunicorn", "-c", "deploy/gunicorn.conf.py", "clinchat.wsgi"), patience=5),
         Process("worker", (*worker, *answers), stage=1),
         Process("batch", (*worker, *batch), stage=1),
+        Process("sealer", (*worker, *sealer), stage=1),
         Process("beat", (*celery, "beat", "--schedule", schedule), stage=1),
     ]
 

@@ -21,27 +21,40 @@ def main() -> None:
     try:
         django.setup()
         ensure_tables()
+        from compliance import audit
+
         _say("Loading the starter library")
         starter = ROOT / "chat" / "corpus" / "starter"
-        call_command(
-            "ingest", str(starter), collection="starter", name="Starter library", starter=True, stdout=sys.stderr
-        )
+        with audit.bind_command(["ingest"]):
+            call_command(
+                "ingest", str(starter), collection="starter", name="Starter library", starter=True, stdout=sys.stderr
+            )
         call_command("collectstatic", interactive=False, verbosity=0)
         if settings.CLINCHAT_DEMO:
-            call_command("load_demo", show=True)
+            with audit.bind_command(["load_demo"]):
+                call_command("load_demo", show=True)
     except (CommandError, LocalError) as error:
         sys.exit(error.args[0])
 
 
 def ensure_tables() -> None:
-    """Apply the migrations the embedded database lacks, so that any command works right after `make setup`."""
+    """Bring the embedded database up to date, so that any command works right after `make setup`.
+
+    The audit trail's triggers and months come with `migrate`, also when there is no migration to apply.
+    """
     from django.core.management import call_command
     from django.db import connection
     from django.db.migrations.executor import MigrationExecutor
 
+    from compliance import audit
+    from compliance.audit import partitions, triggers
+
     executor = MigrationExecutor(connection)
     if executor.migration_plan(executor.loader.graph.leaf_nodes()):
         _say("Bringing the tables up to date")
+    elif not triggers.missing() and not partitions.missing():
+        return
+    with audit.bind_command(["migrate"]):
         call_command("migrate", interactive=False, verbosity=0)
 
 

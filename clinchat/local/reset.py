@@ -44,7 +44,15 @@ def reset(place: Paths) -> None:
         redis_server.stop(place)
         postgres.stop(place)
     drafts = place.var.glob(postgres.DRAFTS)
-    for folder in (place.pgdata, *drafts, place.keys, place.log, place.run, place.var / "static"):
+    for folder in (
+        place.pgdata,
+        *drafts,
+        place.keys,
+        place.log,
+        place.run,
+        place.var / "static",
+        place.var / "checkpoints",
+    ):
         with storage_errors(folder), suppress(FileNotFoundError):
             shutil.rmtree(folder)
     with suppress(OSError):  # something in it is not ours

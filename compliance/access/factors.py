@@ -14,7 +14,6 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from clinchat.lib import clock
-from compliance import audit
 
 if TYPE_CHECKING:
     from compliance.models import User
@@ -96,19 +95,8 @@ def new_recovery_codes(user: User) -> list[str]:
         device.token_set.all().delete()
         codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
         StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
-        record_created(user, Factor.RECOVERY)
     return [f"{code[:4]}-{code[4:]}" for code in codes]
 
 
 def recovery_codes_left(user: User) -> int:
     return int(StaticToken.objects.filter(device__user=user, device__confirmed=True).count())
-
-
-def record_created(user: User, factor: Factor) -> None:
-    audit.record(
-        code=audit.Code.AUTHN_TOKEN_CREATED,
-        action=audit.Crude.CREATE,
-        object_type="compliance.User",
-        object_id=str(user.pk),
-        detail={"factor": str(factor)},
-    )

@@ -26,6 +26,8 @@ class Action(StrEnum):
     OWN_SETTINGS = "self.settings"
     ADMINISTER = "admin.use"
     READ_AUDIT = "audit.read"
+    EXPORT_AUDIT = "audit.export"
+    PURGE_AUDIT = "audit.purge"
     READ_STATUS = "status.read"
 
 
@@ -40,6 +42,10 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.READ_AUDIT: frozenset(
         {Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR, Role.ADMIN}
     ),
+    Action.EXPORT_AUDIT: frozenset(
+        {Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR}
+    ),
+    Action.PURGE_AUDIT: frozenset({Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER}),
     Action.READ_STATUS: frozenset({Role.OPERATOR, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.ADMIN}),
 }
 

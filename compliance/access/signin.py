@@ -97,7 +97,6 @@ def enter_with_new_app(request: HttpRequest, device: TOTPDevice, *, code: str) -
         if attempt.device is not None:
             _let_in(request, user, attempt.device, Factor.APP)
             with audit.bind(actor=user):
-                factors.record_created(user, Factor.APP)
                 return factors.new_recovery_codes(user)
         _record_failure(user, step="setup")
     raise Refused(attempt)

@@ -1,18 +1,37 @@
-"""What happened: the context of an act, the only writer of events, the models whose changes count."""
+"""What happened: the context of an act, the writers of events, and how an outsider verifies them.
 
-from compliance.audit.changes import watch, watched
-from compliance.audit.context import AuditContext, bind, current, session_digest
+`record` writes what somebody read, tried or was refused. What somebody changed is recorded by the database, for the
+tables named with `watch`. docs/audit.md tells the whole of it.
+"""
+
+from compliance.audit.context import (
+    AuditContext,
+    bind,
+    bind_command,
+    bind_task,
+    carry,
+    current,
+    session_digest,
+)
+from compliance.audit.lane import AuditUnavailable
+from compliance.audit.triggers import watch, watched
 from compliance.audit.writer import JSON, record
-from compliance.models.events import AuditEvent, Code, Crude, Outcome
+from compliance.models.events import ActorKind, AuditEvent, Code, Crude, Lane, Outcome
 
 __all__ = [
     "JSON",
+    "ActorKind",
     "AuditContext",
     "AuditEvent",
+    "AuditUnavailable",
     "Code",
     "Crude",
+    "Lane",
     "Outcome",
     "bind",
+    "bind_command",
+    "bind_task",
+    "carry",
     "current",
     "record",
     "session_digest",

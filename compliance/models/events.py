@@ -1,23 +1,25 @@
-"""The audit trail. `compliance.audit` is its only writer; the database refuses to change or remove a row."""
+"""The audit trail. `compliance.audit` is its only writer; the database refuses to change or remove a row.
+
+The table is partitioned by month and made by migration 0003; a trigger computes `canonical` and `digest`.
+"""
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from auditlog.models import AbstractLogEntry
 from django.conf import settings
 from django.db import models
-from django.db.models import Q
 
 
 class Code(models.TextChoices):
-    """Names of the OWASP Logging Vocabulary."""
+    """Names of the OWASP Logging Vocabulary; `sys_restore` and `sys_integrity_fail` are ours, it has none for them."""
 
     AUTHN_LOGIN_SUCCESS = "authn_login_success"
     AUTHN_LOGIN_FAIL = "authn_login_fail"
     AUTHN_TOKEN_CREATED = "authn_token_created"  # noqa: S105  # the name of an event
+    AUTHN_TOKEN_REVOKED = "authn_token_revoked"  # noqa: S105  # the name of an event
     AUTHZ_FAIL = "authz_fail"
     SESSION_EXPIRED = "session_expired"
     USER_CREATED = "user_created"
@@ -30,6 +32,8 @@ class Code(models.TextChoices):
     SENSITIVE_DELETE = "sensitive_delete"
     SYS_STARTUP = "sys_startup"
     SYS_SHUTDOWN = "sys_shutdown"
+    SYS_RESTORE = "sys_restore"
+    SYS_INTEGRITY_FAIL = "sys_integrity_fail"
 
 
 class Crude(models.TextChoices):
@@ -48,21 +52,48 @@ class Outcome(models.TextChoices):
     FAILURE = "failure", "Failure"
 
 
+class Lane(models.TextChoices):
+    DATA = "data", "Data change"
+    """Written by a trigger in the transaction of the change: both happen or neither."""
+    ACCESS = "access", "Access"
+    """Written on a connection of its own: kept even when the work around it is undone."""
+
+
+class ActorKind(models.TextChoices):
+    PERSON = "person", "Person"
+    SERVICE = "service", "Service"
+    SCHEDULE = "schedule", "Schedule"
+    COMMAND = "command", "Command"
+    UNKNOWN_DB = "unknown-db", "Outside ClinChat"
+    """A change made in the database by somebody who did not say who they are."""
+
+
+class UuidV7(models.Func):
+    function = "uuidv7"
+    output_field = models.UUIDField()
+
+
+class ClockTimestamp(models.Func):
+    function = "clock_timestamp"
+    output_field = models.DateTimeField()
+
+
 class AuditEventManager(models.Manager["AuditEvent"]):
     def log_create(
         self, instance: models.Model, *, action: int, changes: Mapping[str, Any], force_log: bool = False
-    ) -> AuditEvent:
-        """django-auditlog hands over a model's difference here; it is written like every other event."""
-        from compliance.audit.changes import record_change  # that package builds on this module
+    ) -> None:
+        """django-auditlog hands over the difference of a model registered with it: one more event of the trail."""
+        from compliance.audit.writer import record_difference  # that package builds on this module
 
-        return record_change(instance, kind=action, changes=changes)
+        record_difference(instance, kind=action, changes=changes)
 
 
 class AuditEvent(AbstractLogEntry):  # type: ignore[misc]  # django-auditlog ships no types
     """One thing somebody did or tried.
 
     No foreign key is enforced and no name is looked up later: the row keeps what was true when it was written,
-    and outlives everything it speaks of. `changes` holds values of staff and library records, never of patients.
+    and outlives everything it speaks of. `changes` maps a column to its old and new value; columns that may hold
+    what a patient's record holds, and secrets, are there as keyed digests ("hmac:…").
     """
 
     # Fields of django-auditlog that would hold an object's text, or tie the row to others, are left out.
@@ -76,7 +107,11 @@ class AuditEvent(AbstractLogEntry):  # type: ignore[misc]  # django-auditlog shi
     additional_data = None
     actor_email = None
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    id = models.UUIDField(primary_key=True, db_default=UuidV7(), editable=False)
+    timestamp = models.DateTimeField(
+        db_default=ClockTimestamp(), editable=False, help_text="By the clock of the database."
+    )
+    lane = models.CharField(max_length=10, choices=Lane)
     code = models.CharField(max_length=40, choices=Code)
     action = models.CharField(max_length=1, choices=Crude)
     outcome = models.CharField(max_length=10, choices=Outcome)
@@ -91,27 +126,26 @@ class AuditEvent(AbstractLogEntry):  # type: ignore[misc]  # django-auditlog shi
     )
     actor_name = models.CharField(max_length=200, blank=True)
     actor_roles = models.JSONField(default=list, blank=True)
+    actor_kind = models.CharField(max_length=10, choices=ActorKind)
+    proxies = models.JSONField(default=list, blank=True, help_text="Trusted proxies between the source and us.")
     object_type = models.CharField(max_length=100, blank=True)
     object_id = models.CharField(max_length=64, blank=True)
+    patient = models.CharField(max_length=20, blank=True, help_text="Pseudonym: P- and a keyed digest.")
+    purpose = models.CharField(max_length=40, blank=True, help_text="Purpose of use, where one was stated.")
     detail = models.JSONField(default=dict, blank=True)
     correlation_id = models.UUIDField(null=True, blank=True, help_text="Joins the events of one request or task.")
+    task_id = models.CharField(max_length=64, blank=True)
     session = models.CharField(max_length=64, blank=True, help_text="Digest of the session key.")
+    app_version = models.CharField(max_length=20, blank=True)
+    canonical = models.BinaryField(editable=False, help_text="The exact bytes that were hashed.")
+    digest = models.BinaryField(editable=False, max_length=32, help_text="SHA-256 of a zero byte and `canonical`.")
 
     objects = AuditEventManager()
 
     class Meta:
         get_latest_by = "timestamp"
-        ordering = ["-timestamp"]
+        ordering = ["-timestamp", "-id"]
         verbose_name = "audit event"
-        constraints = [
-            models.CheckConstraint(condition=Q(action__in=Crude.values), name="audit_event_action"),
-            models.CheckConstraint(condition=Q(outcome__in=Outcome.values), name="audit_event_outcome"),
-        ]
-        indexes = [
-            models.Index(fields=["code", "timestamp"], name="audit_event_code"),
-            models.Index(fields=["object_type", "object_id"], name="audit_event_object"),
-            models.Index(fields=["correlation_id"], name="audit_event_correlation"),
-        ]
 
     def __str__(self) -> str:
         return f"{self.code} {self.object_type} {self.object_id}".strip()

@@ -15,6 +15,9 @@ class VaultEntry(models.Model):
     label = models.CharField(max_length=20)
     sealed = models.BinaryField(help_text="AES-256-GCM, bound to scope and token.")
     blind_index = models.BinaryField(max_length=32, help_text="Keyed digest of the value: equality without opening.")
+    patient = models.CharField(
+        max_length=20, blank=True, help_text="Pseudonym of the patient, where the value is their record number."
+    )
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:

@@ -57,7 +57,7 @@ def test_the_author_reads_the_values_back_and_nobody_else(alice: Client, bob: Cl
 def test_the_same_person_keeps_the_same_token_in_a_follow_up(library: object) -> None:
     author = cast.alice()
     first = make_turn(author=author, text="Maria Lopez is on warfarin. Which antibiotic?")
-    services.stop(turn=first, actor=author)
+    services.stop(turn=first)
     second = make_turn(author=author, text="And if Maria Lopez has a sulfa allergy?", conversation=first.conversation)
     assert "[NAME_1]" in first.question
     assert "[NAME_1]" in second.question
@@ -173,4 +173,7 @@ def test_asking_is_on_record(alice: Client) -> None:
     post(alice, NAMED)
     event = AuditEvent.objects.get(object_type="chat.Turn")
     assert (event.actor_id, event.object_id) == (cast.alice().pk, str(Turn.objects.get().pk))
-    assert event.detail == {"masked": 3}
+    assert event.changes["question"][1].startswith("hmac:")
+    sealed = AuditEvent.objects.filter(object_type="compliance.VaultEntry", action="C")
+    assert sealed.count() == 3
+    assert "Lopez" not in str([*event.changes.values(), *sealed.values()])

@@ -60,7 +60,9 @@ def test_rows_become_searchable_documents(db: None, tmp_path: Path) -> None:
     chunk = version.chunks.get()
     assert version.text[chunk.start : chunk.end] == chunk.text
     assert (chunk.live, chunk.embedded_by, len(chunk.embedding)) == (True, minilm.NAME, 384)
-    assert AuditEvent.objects.filter(object_type="chat.DocumentVersion").count() == 2
+    assert AuditEvent.objects.filter(object_type="chat.DocumentVersion", action="C").count() == 2
+    published = AuditEvent.objects.filter(object_type="chat.DocumentVersion", changes__status=["draft", "published"])
+    assert published.count() == 2
 
 
 @pytest.mark.parametrize(

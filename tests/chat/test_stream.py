@@ -103,7 +103,7 @@ def test_abstained_failed_and_stopped_turns_say_so(alice: Client, library: Colle
     assert (name, data["stopped"]) == ("failed", False)
     assert data["reference"].startswith("A-")
     stopped = make_turn(author=author)
-    services.stop(turn=stopped, actor=author)
+    services.stop(turn=stopped)
     assert watch(alice, stopped)[-1][2]["stopped"] is True
 
 

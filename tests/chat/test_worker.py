@@ -93,7 +93,7 @@ def test_a_question_is_answered_and_a_killed_worker_loses_nothing(worker: subpro
     second.refresh_from_db()
     assert (second.reason, second.question, second.blocks) == (Lost.__name__, QUESTION, [])
 
-    services.retry(turn=second, actor=author)
+    services.retry(turn=second)
     until(lambda: status(second) == Turn.Status.ANSWERED, "the retried question is not answered")
     second.refresh_from_db()
     first.refresh_from_db()

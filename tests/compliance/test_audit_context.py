@@ -15,18 +15,22 @@ from django.utils.functional import SimpleLazyObject
 from clinchat.middleware import RequestContext
 from compliance import audit
 from compliance.models import AuditEvent, Code, Crude, User
-from tests import cast
+from tests import cast, trail
 
 pytestmark = pytest.mark.django_db
+
+
+def recorded(code: Code = Code.SENSITIVE_READ, action: Crude = Crude.READ) -> AuditEvent:
+    return trail.event(audit.record(code=code, action=action))
 
 
 def test_contexts_nest_and_come_back() -> None:
     alice, bob, outer_id = cast.alice(), cast.bob(), uuid.uuid4()
     with audit.bind(actor=alice, correlation_id=outer_id, source="10.0.0.1"):
         with audit.bind(actor=bob):
-            inner = audit.record(code=Code.SENSITIVE_READ, action=Crude.READ)
-        outer = audit.record(code=Code.SENSITIVE_READ, action=Crude.READ)
-    after = audit.record(code=Code.SENSITIVE_READ, action=Crude.READ)
+            inner = recorded()
+        outer = recorded()
+    after = recorded()
     assert (inner.actor_id, inner.correlation_id, inner.remote_addr) == (bob.pk, outer_id, "10.0.0.1")
     assert (outer.actor_id, outer.correlation_id, outer.remote_addr) == (alice.pk, outer_id, "10.0.0.1")
     assert (after.actor_id, after.correlation_id, after.remote_addr) == (None, None, None)
@@ -40,7 +44,7 @@ def test_context_comes_back_after_an_error() -> None:
 
 def test_nobody_can_be_bound_inside_somebody() -> None:
     with audit.bind(actor=cast.alice()), audit.bind(actor=None):
-        assert audit.record(code=Code.SYS_STARTUP, action=Crude.EXECUTE).actor_id is None
+        assert recorded().actor_id is None
 
 
 def test_other_threads_and_tasks_do_not_see_it() -> None:
@@ -60,7 +64,7 @@ def test_binding_does_not_look_the_person_up() -> None:
 
 def test_stranger_is_recorded_as_nobody() -> None:
     with audit.bind(actor=AnonymousUser()):
-        event = audit.record(code=Code.AUTHZ_FAIL, action=Crude.EXECUTE)
+        event = recorded(Code.AUTHZ_FAIL, Crude.EXECUTE)
     assert (event.actor_id, event.actor_name, event.actor_roles) == (None, "", [])
 
 
@@ -95,7 +99,7 @@ def test_stream_is_made_in_the_context_of_its_request() -> None:
 
     def parts() -> Iterator[str]:
         for _ in range(2):
-            yield str(audit.record(code=Code.SENSITIVE_READ, action=Crude.READ).actor_id)
+            yield str(recorded().actor_id)
 
     request = RequestFactory().get("/", REMOTE_ADDR="192.0.2.7")
     request.user, request.session = alice, Client().session

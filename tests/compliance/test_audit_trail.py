@@ -8,14 +8,14 @@ from django.test import Client
 
 from compliance import audit
 from compliance.models import AuditEvent, Code, Crude, Outcome, User
-from tests import cast
+from tests import cast, trail
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 
 
 def one_event() -> AuditEvent:
-    return audit.record(code=Code.SYS_STARTUP, action=Crude.EXECUTE)
+    return trail.event(audit.record(code=Code.SYS_STARTUP, action=Crude.EXECUTE))
 
 
 def refused(sql: str) -> bool:
@@ -45,7 +45,7 @@ def test_sql_cannot_change_remove_or_empty_either() -> None:
     assert refused("DELETE FROM compliance_auditevent")
     assert refused("DELETE FROM compliance_auditevent WHERE false"), "even a statement that meets no row"
     with connection.cursor() as cursor:  # test databases are emptied by TRUNCATE, so the trigger may be off in them
-        cursor.execute("ALTER TABLE compliance_auditevent ENABLE ALWAYS TRIGGER audit_event_no_truncate")
+        cursor.execute("ALTER TABLE compliance_auditevent ENABLE ALWAYS TRIGGER clinchat_no_truncate")
     assert refused("TRUNCATE compliance_auditevent")
 
 
@@ -94,7 +94,7 @@ def test_denial_of_a_request_survives_it(client: Client) -> None:
 
 def test_event_keeps_what_was_true_when_it_was_written() -> None:
     alice = cast.alice()
-    event = audit.record(code=Code.SENSITIVE_READ, action=Crude.READ, actor=alice)
+    event = trail.event(audit.record(code=Code.SENSITIVE_READ, action=Crude.READ, actor=alice))
     alice.name = "Alice Renamed"
     alice.save(update_fields=["name"])
     event.refresh_from_db()

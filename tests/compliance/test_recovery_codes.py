@@ -55,8 +55,9 @@ def test_new_codes_replace_the_old_ones(client: Client) -> None:
     assert not is_in(try_recovery(old[0]))
     StaticDevice.objects.update(throttling_failure_count=0)
     assert is_in(try_recovery(new[0]))
-    event = AuditEvent.objects.filter(code=Code.AUTHN_TOKEN_CREATED, actor_id=alice.pk).get()
-    assert event.detail == {"factor": "recovery"}
+    made = AuditEvent.objects.filter(code=Code.AUTHN_TOKEN_CREATED, actor_id=alice.pk)
+    assert [event.object_type for event in made] == ["otp_static.StaticToken"] * 10
+    assert not any(code.replace("-", "") in str(event.changes) for event in made for code in new)
 
 
 def test_making_codes_needs_a_post(client: Client) -> None:

@@ -47,7 +47,9 @@ def test_key_is_confirmed_and_ten_codes_are_shown_once(client: Client, newcomer:
     assert device.confirmed
     assert client.get(reverse("signin-setup"))["Location"] == "/", "the codes are shown once"
     created = AuditEvent.objects.filter(code=Code.AUTHN_TOKEN_CREATED, actor_id=newcomer.pk)
-    assert {event.detail["factor"] for event in created} == {"app", "recovery"}
+    assert {event.object_type for event in created} == {"otp_static.StaticDevice", "otp_static.StaticToken"}
+    confirmed = AuditEvent.objects.get(object_type="otp_totp.TOTPDevice", changes__confirmed=[False, True])
+    assert confirmed.object_id == str(newcomer.pk)
 
 
 def test_wrong_code_confirms_nothing(client: Client, newcomer: User) -> None:

@@ -16,7 +16,7 @@ from chat.pipeline.run import find_answer
 from chat.pipeline.types import Outcome, Question, Sentence
 from chat.presentation import REASONS
 from chat.reading import address
-from compliance import audit, phi
+from compliance import phi
 
 
 class Command(BaseCommand):
@@ -43,12 +43,6 @@ class Command(BaseCommand):
             raise CommandError("The question could not be masked, so it was not searched.") from None
         outcome = Outcome()
         outcome.timings_ms["mask"] = _ms(started)
-        audit.record(
-            code=audit.Code.SENSITIVE_READ,
-            action=audit.Crude.EXECUTE,
-            object_type="command.ask",
-            detail={"collections": [str(c) for c in collections], "masked": len(masked.spans)},
-        )
         try:
             find_answer(Question(masked.text, collections), outcome, publish=lambda _event, _data: None)
         except PipelineError as error:

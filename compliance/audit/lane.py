@@ -1,0 +1,70 @@
+"""The connection of the access lane: apart from everybody's transactions, so that what it wrote stays written."""
+
+from __future__ import annotations
+
+import atexit
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from django.db import OperationalError, connections
+from psycopg_pool import ConnectionPool
+
+MOST = 4
+"""Connections of one process; an event takes well under a millisecond."""
+WAIT_SECONDS = 5.0
+
+_pools: dict[tuple[int, str], ConnectionPool[psycopg.Connection]] = {}
+
+
+class AuditUnavailable(OperationalError):
+    """The event could not be written: what it was to record must not happen."""
+
+
+@contextmanager
+def connection() -> Iterator[psycopg.Connection]:
+    """A connection that commits each statement by itself. Raises AuditUnavailable for whatever fails on it."""
+    try:
+        with _pool().connection(timeout=WAIT_SECONDS) as lane:
+            yield lane
+    except psycopg.Error:
+        raise AuditUnavailable from None
+
+
+def _pool() -> ConnectionPool[psycopg.Connection]:
+    parameters: dict[str, Any] = connections["default"].get_connection_params()
+    # A forked child must not share its parent's connections, nor wait for threads it does not have.
+    key = (os.getpid(), parameters["dbname"])
+    if key not in _pools:
+        options = f"{parameters.get('options', '')} -c statement_timeout={int(WAIT_SECONDS * 1000)}".strip()
+        parameters |= {
+            "autocommit": True,
+            "options": options,
+            "application_name": "clinchat-audit",
+            "cursor_factory": psycopg.Cursor,
+            "context": None,
+        }
+        pool = ConnectionPool(
+            kwargs=parameters,
+            min_size=0,
+            max_size=MOST,
+            max_idle=60,
+            num_workers=1,
+            check=ConnectionPool.check_connection,
+            reconnect_timeout=WAIT_SECONDS,
+            name="audit",
+            open=True,
+        )
+        _pools[key] = pool
+    return _pools[key]
+
+
+def close() -> None:
+    """Give up this process's connections; the next event opens new ones."""
+    for key in [key for key in _pools if key[0] == os.getpid()]:
+        _pools.pop(key).close()
+
+
+atexit.register(close)
