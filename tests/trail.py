@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from uuid import UUID
 
 from django.db import connection
+from django.db.backends.utils import CursorWrapper
 
 from compliance.models import AuditEvent
 
@@ -20,3 +23,14 @@ def allow_truncate() -> None:
 def event(event_id: UUID) -> AuditEvent:
     """The event `audit.record` has just written."""
     return AuditEvent.objects.get(pk=event_id)
+
+
+@contextmanager
+def unprotected(table: str, trigger: str = "clinchat_no_change") -> Iterator[CursorWrapper]:
+    """As a superuser would: the trigger is off inside, and back afterwards."""
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {table} DISABLE TRIGGER {trigger}")
+        try:
+            yield cursor
+        finally:
+            cursor.execute(f"ALTER TABLE {table} ENABLE ALWAYS TRIGGER {trigger}")
