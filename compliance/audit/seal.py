@@ -153,7 +153,7 @@ def _tell_strangers(batch: list[_Ready]) -> None:
     strangers = [event.id for event in batch if event.actor_kind == ActorKind.UNKNOWN_DB]
     if strangers:
         logger.warning(
-            "%d changes were made outside ClinChat, the first is event %s",
+            "changes made outside ClinChat: %d, the first is event %s",
             len(strangers),
             strangers[0],
             extra={"code": "UNKNOWN_WRITER"},
@@ -193,7 +193,7 @@ def state() -> SealState:
             (verified is not None and not verified.ok, "The last verification found the trail altered."),
             (age > LATE.total_seconds(), "Events wait longer than a minute to be sealed: the sealer does not run."),
             (behind, "The newest seals have no checkpoint outside the database."),
-            (strangers > 0, f"In the last 24 hours {strangers} changes were made outside ClinChat."),
+            (strangers > 0, f"Changes made outside ClinChat in the last 24 hours: {strangers}."),
         )
         if holds
     ]

@@ -193,6 +193,8 @@ CREATE INDEX audit_event_actor_time ON compliance_auditevent (actor_id, "timesta
 CREATE INDEX audit_event_object_time ON compliance_auditevent (object_id, "timestamp");
 CREATE INDEX audit_event_code_time ON compliance_auditevent (code, "timestamp");
 CREATE INDEX audit_event_patient_time ON compliance_auditevent (patient, "timestamp") WHERE patient <> '';
+CREATE INDEX audit_event_refused ON compliance_auditevent (outcome, "timestamp") WHERE outcome <> 'success';
+CREATE INDEX audit_event_stranger ON compliance_auditevent ("timestamp") WHERE actor_kind = 'unknown-db';
 CREATE INDEX audit_event_request ON compliance_auditevent (correlation_id);
 CREATE INDEX audit_event_xid ON compliance_auditevent (xid);
 
