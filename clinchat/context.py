@@ -21,6 +21,7 @@ class Link(NamedTuple):
 LINKS = (
     Link("Ask", "ask", "message-square-text", Action.ASK),
     Link("Library", "library", "library", Action.READ_LIBRARY),
+    Link("Audit", "audit", "file-check-2", Action.READ_AUDIT),
     Link("Admin", "admin:index", "settings", Action.ADMINISTER),
 )
 

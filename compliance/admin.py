@@ -15,17 +15,16 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from clinchat.lib import clock
-from compliance.access import Action, allows
+from compliance.admin_audit import AuditEventAdmin
 from compliance.models import AuditEvent, Clearance, RoleAssignment, User
 
 if TYPE_CHECKING:
     UserAdminBase = admin.ModelAdmin[User]
     ClearanceAdminBase = admin.ModelAdmin[Clearance]
-    AuditEventAdminBase = admin.ModelAdmin[AuditEvent]
     RoleInlineBase = admin.TabularInline[RoleAssignment, User]
     NewUserBase = BaseUserCreationForm[User]
 else:
-    UserAdminBase = ClearanceAdminBase = AuditEventAdminBase = admin.ModelAdmin
+    UserAdminBase = ClearanceAdminBase = admin.ModelAdmin
     RoleInlineBase = admin.TabularInline
     NewUserBase = BaseUserCreationForm
 
@@ -116,38 +115,4 @@ class ClearanceAdmin(ClearanceAdminBase):
         messages.success(request, "The clearances are revoked. Their holders can no longer ask.")
 
 
-@admin.register(AuditEvent)
-class AuditEventAdmin(AuditEventAdminBase):
-    list_display = (
-        "timestamp",
-        "code",
-        "action",
-        "outcome",
-        "actor_name",
-        "object_type",
-        "object_id",
-        "reference",
-    )
-    list_filter = ("outcome", "code")
-    search_fields = ("actor_name", "object_id", "correlation_id")
-    show_full_result_count = False
-    actions = None
-
-    @admin.display(description="Reference")
-    def reference(self, event: AuditEvent) -> str:
-        return f"E-{event.correlation_id.hex[:8].upper()}" if event.correlation_id else ""
-
-    def has_view_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return allows(request.user, Action.READ_AUDIT)
-
-    def has_module_permission(self, request: HttpRequest) -> bool:
-        return self.has_view_permission(request)
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: AuditEvent | None = None) -> bool:
-        return False
+admin.site.register(AuditEvent, AuditEventAdmin)

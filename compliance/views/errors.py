@@ -11,8 +11,10 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from compliance import logs
 from compliance.access import Locked
 from compliance.api.problems import problem, reference_of
+from compliance.logs.database import timeout_of
 
 logger = logging.getLogger("clinchat.errors")
 
@@ -60,4 +62,7 @@ def _log(exception: BaseException | None, reference: str) -> None:
     frames = traceback.extract_tb(exception.__traceback__) if exception else []
     ours = [frame for frame in frames if "site-packages" not in frame.filename]
     places = [f"{'/'.join(Path(frame.filename).parts[-2:])}:{frame.lineno}" for frame in [*ours[-8:], *frames[-1:]]]
-    logger.error("%s %s at %s", reference or "-", type(exception).__name__, " > ".join(places))
+    if timeout_of(exception) == "connect":  # of statements that took too long a line is written where they ran
+        logs.timed_out(what="database", limit="connect")
+    code = "DATABASE_LOST" if isinstance(exception, OperationalError | InterfaceError) else "SERVER_ERROR"
+    logger.error("%s %s at %s", reference or "-", type(exception).__name__, " > ".join(places), extra={"code": code})

@@ -22,6 +22,10 @@ def test_a_time_names_its_day_unless_it_is_today(monkeypatch: pytest.MonkeyPatch
     assert ui_tags.at(now - timedelta(days=1)) == "on Oct 13, 2026 at 16:00"
 
 
+def test_a_moment_is_exact() -> None:
+    assert ui_tags.moment(datetime(2026, 10, 4, 14, 5, 9, tzinfo=UTC)) == "Oct 4, 2026, 14:05:09"
+
+
 @pytest.mark.parametrize(("value", "words"), [(0.64, "0.6 s"), (6.2, "6.2 s"), (59.94, "59.9 s"), (125.0, "2 min 5 s")])
 def test_durations(value: float, words: str) -> None:
     assert ui_tags.seconds(value) == words
