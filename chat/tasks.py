@@ -6,7 +6,7 @@ from typing import Any
 from uuid import UUID
 
 from billiard.exceptions import TimeLimitExceeded, WorkerLostError
-from celery import shared_task
+from celery import current_app, shared_task
 from celery.signals import task_failure, worker_process_init
 
 from clinchat.lib.queues import Queues
@@ -50,7 +50,8 @@ def embed_waiting_chunks() -> None:
 
 @worker_process_init.connect
 def _warm(**_: Any) -> None:
-    """The first question must not wait for the model to load."""
-    from chat.llm import minilm
+    """The first question must not wait for the model to load; a worker that answers none does without its memory."""
+    if Queues.ANSWERS in current_app.amqp.queues.consume_from:
+        from chat.llm import minilm
 
-    minilm.warm()
+        minilm.warm()

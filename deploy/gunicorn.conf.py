@@ -6,7 +6,12 @@ An open stream costs a thread, so workers x threads is how many people can watch
 from __future__ import annotations
 
 import os
+import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))  # gunicorn does the same, but later
+
+from compliance import logs
 
 bind = os.environ.get("CLINCHAT_BIND") or f"127.0.0.1:{os.environ.get('CLINCHAT_PORT') or 8000}"
 worker_class = "gthread"
@@ -20,6 +25,9 @@ memory = Path("/dev", "shm")
 if memory.is_dir():
     worker_tmp_dir = str(memory)  # the heartbeat file must not wait for a disk
 accesslog = None  # a request line can hold what a person typed; the audit trail records who did what
+level = os.environ.get("CLINCHAT_LOG_LEVEL", "").strip().upper()
+logconfig_dict = logs.configuration(level=level if level in logs.LEVELS else "INFO")  # the settings object to others
+logs.serve(masker=False)  # in this process, which watches over the workers and handles no request
 
 
 def post_worker_init(_worker: object) -> None:
@@ -27,3 +35,4 @@ def post_worker_init(_worker: object) -> None:
     from compliance import phi
 
     phi.warm()
+    logs.serve()

@@ -25,6 +25,7 @@ from compliance.models import Seal
 
 logger = logging.getLogger("clinchat.audit")
 TYPE = "clinchat.audit.checkpoint"
+_FIELDS = ("type", "statement", "signature", "key")
 STREAM_SECONDS = 60
 _told = (0, -STREAM_SECONDS * 1.0)
 """The last seal the streams were told of, and when (monotonic)."""
@@ -47,16 +48,17 @@ class Checkpoint:
 
 
 def line(seal: Seal) -> str:
-    return json.dumps(
-        {
-            "type": TYPE,
-            "statement": bytes(seal.statement).decode("ascii"),
-            "signature": bytes(seal.signature).hex(),
-            "key": seal.key_id,
-        },
-        sort_keys=True,
-        separators=(",", ":"),
-    )
+    said = {
+        "type": TYPE,
+        "statement": bytes(seal.statement).decode("ascii"),
+        "signature": bytes(seal.signature).hex(),
+        "key": seal.key_id,
+    }
+    return _written(said)
+
+
+def _written(said: dict[str, Any]) -> str:
+    return json.dumps(said, sort_keys=True, separators=(",", ":"))
 
 
 def anchor(seal: Seal) -> None:
@@ -94,8 +96,9 @@ def parse(raw: bytes) -> Checkpoint | None:
         if row["type"] != TYPE:
             return None
         statement: Any = json.loads(row["statement"])
+        of_log = "stream" in row  # a line of the log stream has a checkpoint among its fields
         return Checkpoint(
-            line=raw.decode("ascii").strip(),
+            line=_written({name: row[name] for name in _FIELDS}) if of_log else raw.decode("ascii").strip(),
             statement=row["statement"].encode("ascii"),
             signature=bytes.fromhex(row["signature"]),
             key=str(row["key"]),

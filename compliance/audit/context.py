@@ -36,12 +36,15 @@ _SALT = "compliance.audit.context"
 class AuditContext:
     """`actor` is a person, signed in or not; without one, `kind` and `name` say what acted by itself.
 
+    `actor_id` is theirs where it is known before they are looked up: a task brings it along for its log lines.
+
     An empty `kind` means that nobody has said anything: a change made so is recorded as made from outside.
     """
 
     kind: str = ""
     name: str = ""
     actor: User | AnonymousUser | None = None
+    actor_id: str = ""
     correlation_id: UUID | None = None
     source: str | None = None
     proxies: tuple[str, ...] = ()
@@ -87,6 +90,7 @@ def current() -> AuditContext:
 def bind(
     *,
     actor: User | AnonymousUser | None = OUTER,
+    actor_id: str = OUTER,
     kind: ActorKind = OUTER,
     name: str = OUTER,
     correlation_id: UUID | None = OUTER,
@@ -99,6 +103,7 @@ def bind(
     """Events recorded inside carry these; what is not given stays as it is outside."""
     given: dict[str, Any] = {
         "actor": actor,
+        "actor_id": "" if actor is not OUTER and actor_id is OUTER else actor_id,
         "kind": kind,
         "name": name,
         "correlation_id": correlation_id,
@@ -166,6 +171,7 @@ def bind_task(*, name: str, task_id: str, header: str | None) -> Iterator[AuditC
     correlation = carried.get("correlation")
     with bind(
         actor=_person(carried["actor"]) if carried.get("actor") else None,
+        actor_id=carried.get("actor") or "",
         kind=ActorKind(carried.get("kind") or ActorKind.SCHEDULE),
         name=carried.get("name") or name,
         correlation_id=UUID(correlation) if correlation else uuid4(),

@@ -10,7 +10,9 @@ from typing import Any
 
 import psycopg
 from django.db import OperationalError, connections
-from psycopg_pool import ConnectionPool
+from psycopg_pool import ConnectionPool, PoolTimeout
+
+from compliance import logs
 
 MOST = 4
 """Connections of one process; an event takes well under a millisecond."""
@@ -29,7 +31,9 @@ def connection() -> Iterator[psycopg.Connection]:
     try:
         with _pool().connection(timeout=WAIT_SECONDS) as lane:
             yield lane
-    except psycopg.Error:
+    except psycopg.Error as error:
+        if isinstance(error, (PoolTimeout, psycopg.errors.QueryCanceled)):
+            logs.timed_out(what="audit-lane", limit="connect" if isinstance(error, PoolTimeout) else "statement")
         raise AuditUnavailable from None
 
 

@@ -103,8 +103,10 @@ def missing() -> list[str]:
     """The watched tables whose triggers are absent, switched off or not as `watch` says."""
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT tgrelid::regclass::text, tgname, tgenabled::text, tgargs FROM pg_trigger WHERE tgname = ANY(%s)",
-            [[TRIGGER, NO_TRUNCATE]],
+            "SELECT tgrelid::regclass::text, tgname, tgenabled::text, tgargs FROM pg_trigger "
+            "WHERE (tgname, tgfoid::regproc::text, tgtype) IN ((%s, 'compliance_audit_change', 29), "
+            "(%s, 'compliance_refuse', 34)) AND tgqual IS NULL AND tgattr::text = ''",
+            [TRIGGER, NO_TRUNCATE],  # 29: after insert, update or delete of each row; 34: before truncate
         )
         found = {(table, name): (enabled, bytes(args)) for table, name, enabled, args in cursor.fetchall()}
     return [
@@ -173,7 +175,7 @@ def carry_context(execute: Callable[..., Any], statement: Any, params: Any, many
     setting = f"SELECT pg_catalog.set_config('clinchat.context', {who}, true)"
     if many or not isinstance(statement, str):
         with transaction.atomic(using=db.alias):
-            execute(setting, None, False, context)
+            context["cursor"].cursor.execute(setting)
             return execute(statement, params, many, context)
     prefix = setting if params is None else setting.replace("%", "%%")
     result = execute(f"{prefix}; {statement}", params, many, context)
@@ -184,4 +186,4 @@ def carry_context(execute: Callable[..., Any], statement: Any, params: Any, many
 def on_connection(connection: Any, **_: Any) -> None:
     """Runs for each new connection of a thread (Django's connection_created)."""
     if carry_context not in connection.execute_wrappers:
-        connection.execute_wrappers.append(carry_context)
+        connection.execute_wrappers.insert(0, carry_context)  # Django takes the last one for its own

@@ -183,11 +183,9 @@ def _snapshot() -> Iterator[None]:
         if outermost:
             cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         cursor.execute("SET LOCAL search_path = pg_catalog, public; SET LOCAL timezone = 'UTC'")
-        try:
-            yield
-        finally:
-            if not outermost and not connection.needs_rollback:
-                cursor.execute("SET LOCAL search_path TO DEFAULT")
+        yield
+        if not outermost:  # after an error the rolled back savepoint does it
+            cursor.execute("SET LOCAL search_path TO DEFAULT")
 
 
 def _from(scope: Scope, since: date | None) -> _Head:

@@ -14,6 +14,7 @@ from auditlog.models import AbstractLogEntry
 from django.db import connection as caller
 from psycopg.types.json import Jsonb
 
+from compliance import logs
 from compliance.audit import lane
 from compliance.audit.context import current
 from compliance.models.events import Code, Crude, Lane, Outcome
@@ -52,8 +53,6 @@ def record(
     with lane.connection() as own:
         event_id = _written(own.execute(_insert(event), event))
     if code is Code.AUTHN_LOGIN_FAIL:
-        from compliance import logs
-
         logs.auth_failed(event_id=event_id)
     return event_id
 

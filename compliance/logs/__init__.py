@@ -18,6 +18,7 @@ _QUIET = {
     # A request path can hold what a person typed; errors are logged by the error views with a reference instead.
     "django.request": "CRITICAL",
     "django.security.DisallowedHost": "CRITICAL",
+    "gunicorn.access": "CRITICAL",  # on with any logconfig_dict, whatever accesslog says; the audit trail is ours
     "django.db.backends": "WARNING",  # the parameters of statements
     "httpx": "WARNING",
     # Two lines for every task, one of which runs each ten seconds, hide the lines that matter.

@@ -119,6 +119,8 @@ def _who() -> dict[str, str | None]:
 
 def _person(context: Any) -> str | None:
     """The id of a person who was looked up already. Asking a lazy user for anything would look them up."""
+    if context.actor_id:
+        return str(context.actor_id)
     if columns := vars(context).get("columns"):
         return columns["actor_id"] or None
     person = context.actor

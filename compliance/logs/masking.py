@@ -91,7 +91,7 @@ def _said(record: logging.LogRecord, masker: bool) -> Said:
         return Said(kind(record.msg), _given_code(record) or _code_of_logger(record))
     template, given = str(record.msg), record.args
     literal = isinstance(record.msg, str) and written_in_source(record.msg)
-    routine = template in _ROUTINE and record.name.partition(".")[0] in {"celery", "gunicorn"}
+    routine = template.strip() in _ROUTINE and record.name.partition(".")[0] in {"celery", "gunicorn"}
     code = _given_code(record) or (_slug(template) if literal or routine else "") or _code_of_logger(record)
     if record.name == "py.warnings" and (warning := _WARNING.fullmatch(template)):
         template, literal = "%s at %s: %s", True
