@@ -44,6 +44,18 @@ def words(name: str, default: str = "") -> list[str]:
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
 
 
+def address(name: str) -> tuple[str, int] | str:
+    """The variable NAME as (host, port), as the path of a socket, or "" when it is unset."""
+    value = text(name)
+    if not value or value.startswith("/"):
+        return value
+    host, _, port = value.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]")  # an IPv6 address
+    if host and port.isascii() and port.isdigit() and 0 < int(port) < 65536:
+        return host, int(port)
+    raise ImproperlyConfigured(f"{name} must be a host and a port, log.example:514, or the path of a socket, /dev/log.")
+
+
 def secret(name: str, *, file: Path | None = None) -> str:
     """The variable NAME, else the content of the file named by NAME_FILE, else of `file`.
 

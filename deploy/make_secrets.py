@@ -1,15 +1,18 @@
 """Make the keys and passwords of a compose installation, once: `sudo python3 deploy/make_secrets.py /etc/clinchat`.
 
 Each file belongs to the account that reads it in its container and to nobody else; compose mounts it as it is.
-An existing file is never touched: a new sealing key would leave every masked value closed for good.
+An existing file is never touched: a new sealing key would leave every masked value closed for good. But the public
+half of a new signing key is added to `audit_public_keys`, where those of earlier ones stay.
 """
 
 from __future__ import annotations
 
 import base64
 import os
+import runpy
 import secrets
 import sys
+from hashlib import sha512
 from pathlib import Path
 
 APP, POSTGRES = 10001, 999  # `user:` of the services in compose.yaml
@@ -17,12 +20,18 @@ APP, POSTGRES = 10001, 999  # `user:` of the services in compose.yaml
 
 def main(folder: Path) -> None:
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    password = folder / "database_password"
+    signing, owner, password = (
+        folder / name for name in ("audit_signing_key", "database_owner_password", "database_password")
+    )
     made = [
         _make(folder / "secret_key", secrets.token_urlsafe(48), APP),
         _make(folder / "sealing_key", base64.b64encode(secrets.token_bytes(32)).decode(), APP),
+        _make(signing, base64.b64encode(secrets.token_bytes(32)).decode(), APP),
+        _publish(signing, folder / "audit_public_keys"),
         _make(folder / "database_admin_password", secrets.token_urlsafe(32), POSTGRES),
+        _make(owner, secrets.token_urlsafe(32), POSTGRES),
         _make(password, secrets.token_urlsafe(32), POSTGRES),
+        _make(folder / "pgpass_owner", f"db:5432:clinchat:clinchat_owner:{owner.read_text().strip()}", APP),
         _make(folder / "pgpass", f"db:5432:clinchat:clinchat:{password.read_text().strip()}", APP),
     ]
     told = "\n".join(f"made {path}" for path in made if path) or f"{folder} is complete; nothing was changed"
@@ -38,6 +47,35 @@ def _make(path: Path, value: str, owner: int) -> Path | None:
         file.write(value + "\n")
         os.fchown(file.fileno(), owner, owner)
     return path
+
+
+def _publish(signing: Path, keys: Path) -> Path | None:
+    """Write the public half of the signing key where it is missing."""
+    line = base64.b64encode(public_half(base64.b64decode(signing.read_text()))).decode()
+    if made := _make(keys, line, APP):
+        return made
+    if line in keys.read_text().split():
+        return None
+    with keys.open("a") as file:
+        file.write(line + "\n")
+    return keys
+
+
+def public_half(seed: bytes) -> bytes:
+    """The Ed25519 public key of a seed of 32 bytes (RFC 8032, section 5.1.5)."""
+    curve = runpy.run_path(
+        str(Path(__file__).resolve().parents[1] / "compliance" / "audit" / "standalone" / "ed25519.py")
+    )
+    number = int.from_bytes(sha512(seed).digest()[:32], "little") & (2**254 - 8) | 2**254
+    point = curve["decode"]((4 * pow(5, -1, curve["P"]) % curve["P"]).to_bytes(32, "little"))
+    product = curve["ZERO"]
+    while number:
+        if number & 1:
+            product = curve["add"](product, point)
+        point = curve["add"](point, point)
+        number >>= 1
+    encoded: bytes = curve["encode"](product)
+    return encoded
 
 
 if __name__ == "__main__":

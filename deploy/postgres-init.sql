@@ -1,7 +1,30 @@
--- Runs once, on an empty volume. The product's role owns its database and is no superuser: it can neither read the
+-- The two roles of the product. Runs by itself on an empty volume, and by hand on one of version 0.1
+-- (docs/operations.md, "From one role to two"); it can be repeated.
+-- clinchat_owner owns the database and everything in it, and only `migrate` is it. Everything else is clinchat, which
+-- cannot change tables, nor take back what is in the audit trail. Neither is a superuser: they can neither read the
 -- server's files nor run programs on it.
+\set ON_ERROR_STOP on
+\set owner_password `cat /run/secrets/database_owner_password`
 \set password `cat /run/secrets/database_password`
-CREATE ROLE clinchat LOGIN PASSWORD :'password';
-CREATE DATABASE clinchat OWNER clinchat;
+SELECT format('CREATE ROLE %I LOGIN', name) FROM unnest(ARRAY['clinchat_owner', 'clinchat']) AS name
+WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec
+ALTER ROLE clinchat_owner PASSWORD :'owner_password';
+ALTER ROLE clinchat PASSWORD :'password';
+SELECT 'CREATE DATABASE clinchat' WHERE 'clinchat' NOT IN (SELECT datname FROM pg_database) \gexec
+ALTER DATABASE clinchat OWNER TO clinchat_owner;
 \connect clinchat
-CREATE EXTENSION vector;
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS vector;
+BEGIN;
+-- What comes: migration 0003 takes UPDATE and DELETE on the audit trail away again, and all of its key.
+ALTER DEFAULT PRIVILEGES FOR ROLE clinchat_owner IN SCHEMA public
+    GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO clinchat;
+ALTER DEFAULT PRIVILEGES FOR ROLE clinchat_owner IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO clinchat;
+-- What is there already.
+REASSIGN OWNED BY clinchat TO clinchat_owner;
+SELECT format('GRANT SELECT, INSERT%s ON %s TO clinchat',
+    CASE WHEN relname ~ '^compliance_(auditevent|seal|sealedevent)' THEN '' ELSE ', UPDATE, DELETE' END, oid::regclass)
+FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind IN ('r', 'p') AND relname <> 'compliance_auditkey'
+\gexec
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO clinchat;
+COMMIT;

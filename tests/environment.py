@@ -6,7 +6,8 @@ import os
 import tempfile
 from pathlib import Path
 
-for name in [n for n in os.environ if n.startswith(("CLINCHAT_", "DATABASE_", "REDIS_", "SECRET_KEY", "SEALING_KEY"))]:
+OURS = ("CLINCHAT_", "DATABASE_", "REDIS_", "SECRET_KEY", "SEALING_KEY", "AUDIT_")
+for name in [n for n in os.environ if n.startswith(OURS)]:
     if name != "CLINCHAT_TEST_VAR":
         del os.environ[name]
 os.environ["CLINCHAT_VAR"] = os.environ.get("CLINCHAT_TEST_VAR") or str(Path(tempfile.gettempdir()) / "clinchat-tests")

@@ -126,7 +126,7 @@ def _binaries() -> Path:
 def _unsupported() -> LocalError:
     return LocalError(
         f"The embedded PostgreSQL does not run on {platform.system()} {platform.machine()}. "
-        "Set DATABASE_URL to a PostgreSQL 16 or newer with pgvector."
+        "Set DATABASE_URL to a PostgreSQL 18 or newer with pgvector."
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -14,7 +15,7 @@ from tests.deploy.reading import ROOT, Compose, compose
 
 SECRET = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|CREDENTIAL")
 RUNS_ONCE = {"migrate"}
-APP = {"web", "worker", "batch", "beat", "migrate"}
+APP = {"web", "worker", "batch", "sealer", "beat", "migrate"}
 
 
 def test_the_example_is_enough() -> None:
@@ -50,6 +51,7 @@ def test_who_can_reach_whom(resolved: Compose) -> None:
         "web",
         "worker",
         "batch",
+        "sealer",
         "migrate",
     }
     assert {name for name, networks in joined.items() if "queue" in networks} == {
@@ -57,6 +59,7 @@ def test_who_can_reach_whom(resolved: Compose) -> None:
         "web",
         "worker",
         "batch",
+        "sealer",
         "beat",
     }
 
@@ -125,7 +128,47 @@ def test_the_keys_are_where_they_are_needed(resolved: Compose) -> None:
     assert holders["tls_key"] == {"proxy"}
     assert holders["database_admin_password"] == {"db"}
     assert holders["sealing_key"] == APP
-    assert holders["pgpass"] == APP - {"beat"}
+    assert holders["pgpass"] == APP - {"beat", "migrate"}
+    assert holders["pgpass_owner"] == {"migrate"}
+    assert holders["database_owner_password"] == {"db"}
+    assert holders["audit_signing_key"] == {"sealer"}
+    assert holders["audit_public_keys"] == {"web", "batch", "sealer"}
+
+
+def test_only_migrate_owns_the_tables(resolved: Compose) -> None:
+    roles = {name: urlsplit(value).username for name, key, value in _environment(resolved) if key == "DATABASE_URL"}
+    assert set(roles) == APP
+    assert {name for name, role in roles.items() if role != "clinchat"} == {"migrate"}
+    assert roles["migrate"] == "clinchat_owner"
+
+
+def test_checkpoints_are_written_by_the_sealer_alone(resolved: Compose) -> None:
+    mounts = {
+        name: mount
+        for name, service in resolved["services"].items()
+        for mount in service.get("volumes", [])
+        if mount["target"] == "/checkpoints"
+    }
+    assert set(mounts) == {"web", "batch", "sealer"}
+    assert {name for name, mount in mounts.items() if not mount.get("read_only")} == {"sealer"}
+    assert {mount["source"] for mount in mounts.values()} == {"checkpoints"}
+    for name in mounts:
+        environment = resolved["services"][name]["environment"]
+        assert Path(environment["AUDIT_CHECKPOINT_FILES"]).parent == Path("/checkpoints")
+    assert "--mode 0700 /checkpoints" in (ROOT / "deploy/Dockerfile").read_text()
+
+
+def test_checkpoints_can_go_to_a_folder_of_another_machine() -> None:
+    given = {"CLINCHAT_HOSTS": "clinchat.example", "SECRETS": "/etc/clinchat", "CHECKPOINTS": "/mnt/elsewhere"}
+    done = compose("config", "--format", "json", env=given)
+    mounted = json.loads(done.stdout)["services"]["sealer"]["volumes"]
+    assert [(mount["source"], mount["target"]) for mount in mounted] == [("/mnt/elsewhere", "/checkpoints")]
+
+
+def test_one_proxy_is_believed(resolved: Compose) -> None:
+    assert {value for _, name, value in _environment(resolved) if name == "CLINCHAT_PROXIES"} == {"1"}
+    said = (ROOT / "deploy/nginx.conf").read_text()
+    assert re.findall(r"X-Forwarded-For (\S+);", said) == ["$remote_addr"]
 
 
 def test_every_queue_has_a_worker(resolved: Compose) -> None:
@@ -136,6 +179,7 @@ def test_every_queue_has_a_worker(resolved: Compose) -> None:
             served.setdefault(queue, []).append(name)
     assert set(served) == set(Queues)
     assert served[Queues.ANSWERS] == ["worker"], "nothing slow may share the workers that clinicians wait for"
+    assert served[Queues.SEALING] == ["sealer"]
 
 
 def test_one_beat(resolved: Compose) -> None:
@@ -145,7 +189,7 @@ def test_one_beat(resolved: Compose) -> None:
 
 def test_the_workers_are_those_of_make_run(resolved: Compose) -> None:
     launcher = (ROOT / "clinchat/local/__main__.py").read_text()
-    for name in ("worker", "batch"):
+    for name in ("worker", "batch", "sealer"):
         words = resolved["services"][name]["command"]
         options = [word for word in words if word.startswith("--")]
         assert len(options) >= 5

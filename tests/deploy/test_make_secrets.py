@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import base64
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from clinchat import env
+from compliance.audit import signing as audit_keys
 from tests.deploy.reading import ROOT, Compose
 
 SCRIPT = ROOT / "deploy" / "make_secrets.py"
@@ -21,7 +26,7 @@ def run(*words: str) -> subprocess.CompletedProcess[str]:
 
 
 @root_only
-def test_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolved: Compose) -> None:
+def test_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolved: Compose, settings: Any) -> None:
     folder = tmp_path / "clinchat"
     done = run(str(folder))
     assert done.returncode == 0, done.stderr
@@ -39,6 +44,12 @@ def test_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolved:
     assert len(env.key("SEALING_KEY")) == 32
     password = files["database_password"].read_text().strip()
     assert files["pgpass"].read_text() == f"db:5432:clinchat:clinchat:{password}\n"
+    owner = files["database_owner_password"].read_text().strip()
+    assert owner != password
+    assert files["pgpass_owner"].read_text() == f"db:5432:clinchat:clinchat_owner:{owner}\n"
+    settings.AUDIT_SIGNING_KEY_FILE = str(files["audit_signing_key"])
+    settings.AUDIT_PUBLIC_KEYS_FILE = str(files["audit_public_keys"])
+    assert audit_keys.key_id(audit_keys.private_key().public_key().public_bytes_raw()) in audit_keys.public_keys()
     assert all(path.read_text().strip() not in done.stdout for path in files.values())
 
 
@@ -50,6 +61,37 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
     run(str(tmp_path))
     after = {path: path.read_text() for path in tmp_path.iterdir()}
     assert {path for path in after if after[path] != before.get(path)} == {tmp_path / "secret_key"}
+
+
+@root_only
+def test_the_public_halves_of_earlier_signing_keys_stay(tmp_path: Path) -> None:
+    run(str(tmp_path))
+    keys = tmp_path / "audit_public_keys"
+    first = keys.read_text()
+    (tmp_path / "audit_signing_key").rename(tmp_path / "audit_signing_key.old")
+    done = run(str(tmp_path))
+    assert done.stdout.split() == ["made", str(tmp_path / "audit_signing_key"), "made", str(keys)]
+    assert keys.read_text().startswith(first)
+    assert len(keys.read_text().split()) == 2
+    (tmp_path / "audit_public_keys").unlink()
+    run(str(tmp_path))
+    assert keys.read_text().split() == [base64.b64encode(_public_half(tmp_path / "audit_signing_key")).decode()]
+
+
+@pytest.mark.parametrize("seed", [bytes(32), bytes([255] * 32), *(os.urandom(32) for _ in range(20))])
+def test_the_public_half_is_the_one_of_ed25519(seed: bytes) -> None:
+    expected = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
+    assert runpy.run_path(str(SCRIPT))["public_half"](seed) == expected
+
+
+def test_nothing_but_the_standard_library_is_needed(tmp_path: Path) -> None:
+    code = f"import runpy; runpy.run_path({str(SCRIPT)!r})['public_half'](bytes(32))"
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], cwd=tmp_path, capture_output=True, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def _public_half(path: Path) -> bytes:
+    return Ed25519PrivateKey.from_private_bytes(base64.b64decode(path.read_text())).public_key().public_bytes_raw()
 
 
 def test_it_says_how_it_is_called() -> None:

@@ -85,6 +85,7 @@ def test_the_product_starts_without_the_embedded_servers(tmp_path: Path) -> None
         "DATABASE_URL": "postgresql://clinchat@db.example/clinchat",
         "REDIS_URL": "redis://redis.example/0",
         "CLINCHAT_HOSTS": "clinchat.example",
+        "AUDIT_CHECKPOINT_FILES": "/checkpoints/audit.jsonl",
         "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR",
         "SEALING_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     }
