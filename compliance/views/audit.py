@@ -123,7 +123,7 @@ def export(request: AuthedRequest) -> HttpResponseBase:
     except exporting.TooMany:
         messages.error(request, _too_many(asked))
     except exporting.ExportError as refused:
-        messages.error(request, str(refused))
+        messages.error(request, refused.line)
     except BadFilter as bad:
         messages.error(request, f"Nothing was exported. {bad.message}")
     except TooBroad:
