@@ -49,9 +49,11 @@ def ask(*, author: User, text: str, submission: UUID, conversation: Conversation
             transaction.on_commit(partial(_dispatch, turn.pk))
     except IntegrityError:
         first = Turn.objects.filter(submission=submission, conversation__author=author).first()
-        if first is None:
+        if first is not None:
+            return first
+        if _is_taken(submission, conversation):
             raise StillAnswering from None
-        return first
+        raise  # not a person's doing: the audit trail, for one, refused its event
     return turn
 
 
@@ -72,6 +74,13 @@ def _store(author: User, masked: phi.Masked, submission: UUID, conversation: Con
         question=masked.text,
         deadline_at=now + QUEUE_PATIENCE,
     )
+
+
+def _is_taken(submission: UUID, conversation: Conversation | None) -> bool:
+    """Whether the form is somebody else's, or the conversation's last question is not answered yet."""
+    if Turn.objects.filter(submission=submission).exists():
+        return True
+    return conversation is not None and Turn.objects.unfinished().filter(conversation=conversation).exists()
 
 
 def _dispatch(turn_id: UUID) -> None:
@@ -123,7 +132,9 @@ def retry(*, turn: Turn) -> Turn:
             streams.forget(turn.pk)
             transaction.on_commit(partial(_dispatch, turn.pk))
     except IntegrityError:
-        raise StillAnswering from None
+        if Turn.objects.unfinished().filter(conversation=turn.conversation_id).exists():
+            raise StillAnswering from None
+        raise
     return turn
 
 

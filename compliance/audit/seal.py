@@ -190,7 +190,7 @@ def state() -> SealState:
     conditions = [
         sentence
         for holds, sentence in (
-            (verified is not None and not verified.ok, "The last verification found the trail altered."),
+            (verified is not None and not verified.ok, "The last verification found something that does not fit."),
             (age > LATE.total_seconds(), "Events wait longer than a minute to be sealed: the sealer does not run."),
             (behind, "The newest seals have no checkpoint outside the database."),
             (strangers > 0, f"Changes made outside ClinChat in the last 24 hours: {strangers}."),
