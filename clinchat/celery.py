@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery import Task as CeleryTask
-from celery.signals import beat_init, setup_logging
+from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown
 
 from compliance import logs
 
@@ -57,6 +57,20 @@ def _write_lines(**_: Any) -> None:
     logs.serve()
     sys.__stdout__ = sys.__stderr__  # type: ignore[misc]  # where Celery says, past all logging, that it stops
     logging.config.dictConfig(settings.LOGGING)
+
+
+@worker_ready.connect
+def _started(sender: Any, **_: Any) -> None:
+    from compliance.audit import lifecycle
+
+    lifecycle.started(sender.hostname)
+
+
+@worker_shutdown.connect
+def _stopped(sender: Any, **_: Any) -> None:
+    from compliance.audit import lifecycle
+
+    lifecycle.stopped(sender.hostname)
 
 
 @beat_init.connect

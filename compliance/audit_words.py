@@ -38,7 +38,6 @@ KINDS: dict[str, str] = {
 }
 OUTCOMES: dict[str, str] = {Outcome.SUCCESS: "Done", Outcome.DENIED: "Denied", Outcome.FAILURE: "Failed"}
 OBJECTS: dict[str, str] = {
-    "chat.Citation": "citation",
     "chat.Collection": "collection",
     "chat.Conversation": "conversation",
     "chat.Document": "document",
@@ -46,7 +45,6 @@ OBJECTS: dict[str, str] = {
     "chat.Feedback": "rating",
     "chat.Question": "question that was not kept",
     "chat.Turn": "question",
-    "command.ask": "command “ask”",
     "compliance.AuditEvent": "audit trail",
     "compliance.AuditPurge": "purge of audit events",
     "compliance.AuditVerification": "verification of the audit trail",
@@ -57,6 +55,7 @@ OBJECTS: dict[str, str] = {
     "otp_static.StaticDevice": "set of recovery codes",
     "otp_static.StaticToken": "recovery code",
     "otp_totp.TOTPDevice": "authenticator app",
+    "process": "process",
 }
 """In the singular, without an article; for anything else the name its model has is used."""
 VERBS: dict[str, str] = {
@@ -106,7 +105,6 @@ FIXED: dict[tuple[str, str], str] = {
     ("chat.Turn", Crude.CREATE): "Asked a question",
     ("chat.Feedback", Crude.CREATE): "Rated an answer",
     ("chat.Feedback", Crude.UPDATE): "Rated an answer again",
-    ("chat.Citation", Crude.CREATE): "Cited a source",
     ("compliance.AuditPurge", Crude.CREATE): "Asked for a purge of audit events",
     ("compliance.AuditVerification", Crude.EXECUTE): "Asked for a verification of the audit trail",
     ("compliance.Clearance", Crude.CREATE): "Clearance granted",

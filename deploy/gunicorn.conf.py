@@ -33,6 +33,14 @@ logs.serve(masker=False)  # in this process, which watches over the workers and 
 def post_worker_init(_worker: object) -> None:
     """Load the detectors before the first question, not during it."""
     from compliance import phi
+    from compliance.audit import lifecycle
 
     phi.warm()
     logs.serve()
+    lifecycle.started("web")
+
+
+def worker_exit(_server: object, _worker: object) -> None:
+    from compliance.audit import lifecycle
+
+    lifecycle.stopped("web")

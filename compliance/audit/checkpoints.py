@@ -17,7 +17,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from django.conf import settings
 
@@ -83,11 +83,33 @@ def files() -> list[Path]:
     return [Path(path) for path in settings.AUDIT_CHECKPOINT_FILES]
 
 
-def read(path: Path) -> Iterator[Checkpoint | None]:
-    """The checkpoints of a file, oldest first; None for a line that is none. Raises OSError."""
+def read(path: Path, *, after: int = 0) -> Iterator[Checkpoint | None]:
+    """The checkpoints of a file, oldest first; None for a line that is none. Raises OSError.
+
+    With `after`, those of later seals, and some before them: the file grows for years, and is not read as a whole.
+    """
     with path.open("rb") as file:
+        if after:
+            _skip(file, after)
         for raw in file:
             yield parse(raw)
+
+
+def _skip(file: BinaryIO, after: int) -> None:
+    """Go to the beginning of a line before which there are only seals up to `after`."""
+    low, high = 0, file.seek(0, os.SEEK_END)
+    while high - low > _TAIL:
+        middle = (low + high) // 2
+        file.seek(middle)
+        file.readline()
+        found = parse(file.readline())
+        if found is not None and found.number <= after:
+            low = middle
+        else:
+            high = middle
+    file.seek(low)
+    if low:
+        file.readline()
 
 
 def parse(raw: bytes) -> Checkpoint | None:

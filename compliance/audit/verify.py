@@ -140,14 +140,14 @@ def verify(
     return report
 
 
-def _read(report: Report, head: _Head, progress: Callable[[int], None]) -> None:
+def _read(report: Report, start: _Head, progress: Callable[[int], None]) -> None:
     for kind, place, detail in guards.weaknesses():
         report.add(kind, place, detail)
     report.warnings = guards.warnings()
-    head = _read_seals(report, head, progress)
+    head = _read_seals(report, start, progress)
     _read_outside(report, head)
     _read_unsealed(report)
-    _compare_checkpoints(report, head)
+    _compare_checkpoints(report, head, after=start.number)
     report.to_seal = head.number
 
 
@@ -350,11 +350,11 @@ def _read_unsealed(report: Report) -> None:
             report.add("column", event, "The columns of the event differ from the bytes that were hashed.")
 
 
-def _compare_checkpoints(report: Report, head: _Head) -> None:
+def _compare_checkpoints(report: Report, head: _Head, *, after: int) -> None:
     for path in checkpoints.files():
-        newest = 0
+        newest = after
         try:
-            lines = checkpoints.read(path)
+            lines = checkpoints.read(path, after=after)
             while batch := list(islice(lines, 1000)):
                 newest = max(newest, _compare(report, path.name, batch, head))
         except OSError:

@@ -14,6 +14,7 @@ from django.utils.functional import SimpleLazyObject
 
 from clinchat.middleware import RequestContext
 from compliance import audit
+from compliance.audit import lifecycle
 from compliance.models import AuditEvent, Code, Crude, User
 from tests import cast, trail
 
@@ -108,3 +109,23 @@ def test_stream_is_made_in_the_context_of_its_request() -> None:
     assert audit.current().actor is None, "the context ended with the middleware"
     assert response.getvalue().decode() == f"{alice.pk}" * 2
     assert {event.remote_addr for event in AuditEvent.objects.filter(code=Code.SENSITIVE_READ)} == {"192.0.2.7"}
+
+
+def test_a_process_says_that_it_began_and_ended() -> None:
+    lifecycle.started("answers@ward")
+    lifecycle.stopped("answers@ward")
+    began, ended = AuditEvent.objects.order_by("timestamp")
+    assert (began.code, ended.code) == (Code.SYS_STARTUP, Code.SYS_SHUTDOWN)
+    assert (began.actor_kind, began.actor_name) == ("service", "answers@ward")
+
+
+def test_a_process_starts_without_the_trail(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    """It must be able to wait for its database; what it does then is refused until the trail is back."""
+
+    def unavailable() -> None:
+        raise audit.AuditUnavailable
+
+    monkeypatch.setattr("compliance.audit.lane.connection", unavailable)
+    lifecycle.started("answers@ward")
+    assert "not on record: sys_startup" in caplog.text
+    assert not AuditEvent.objects.exists()

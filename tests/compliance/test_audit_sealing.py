@@ -169,6 +169,23 @@ def test_a_checkpoint_that_was_missed_is_made_up_for(settings: Any, sink: Path) 
     assert [line.number for line in checkpoints.read(sink) if line] == [1]
 
 
+def test_a_long_file_is_read_from_where_it_is_needed(tmp_path: Path) -> None:
+    read()
+    seal.seal_all()
+    lines = []
+    for number in range(1, 401):
+        made = Seal.objects.get()
+        made.statement = bytes(made.statement).replace(b'"number":1,', f'"number":{number},'.encode())
+        lines.append(checkpoints.line(made))
+    path = tmp_path / "long.jsonl"
+    path.write_text("\n".join(lines) + "\n")
+    for after in (0, 1, 2, 57, 200, 398, 399, 400, 500):
+        numbers = [found.number for found in checkpoints.read(path, after=after) if found]
+        assert numbers == list(range(numbers[0] if numbers else 401, 401)), "no line is cut or left out"
+        assert not numbers or numbers[0] <= after + 1, after
+        assert len(numbers) < 60 or after < 350, "the whole file was read"
+
+
 def test_syslog_gets_the_checkpoint(settings: Any) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as listener:
         listener.bind(("127.0.0.1", 0))
