@@ -37,6 +37,7 @@ KINDS: dict[str, str] = {
     ActorKind.UNKNOWN_DB: "Somebody outside ClinChat",
 }
 OUTCOMES: dict[str, str] = {Outcome.SUCCESS: "Done", Outcome.DENIED: "Denied", Outcome.FAILURE: "Failed"}
+PURPOSES: dict[str, str] = {"TREAT": "Treatment", "HCOMPL": "Compliance", "HSYSADMIN": "System administration"}
 OBJECTS: dict[str, str] = {
     "chat.Collection": "collection",
     "chat.Conversation": "conversation",

@@ -10,8 +10,9 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from clinchat.lib.http import AuthedRequest
+from compliance import audit
 from compliance.access.decisions import require
-from compliance.access.roles import Action
+from compliance.access.roles import PURPOSES, Action
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
@@ -26,8 +27,9 @@ def door(
     def close(view: Callable[Concatenate[AuthedRequest, P], R]) -> Callable[Concatenate[HttpRequest, P], R]:
         @wraps(view)
         def behind_door(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> R:
-            require(request.user, action)
-            return view(cast("AuthedRequest", request), *args, **kwargs)
+            with audit.bind(purpose=PURPOSES.get(action, "")):
+                require(request.user, action)
+                return view(cast("AuthedRequest", request), *args, **kwargs)
 
         vars(behind_door)["access_action"] = action
         return behind_door

@@ -53,6 +53,17 @@ NEEDS_CLEARANCE = frozenset({Action.ASK})
 """Actions a role alone does not open: training and approval must be complete and in date."""
 
 
+PURPOSES: dict[Action, str] = {
+    Action.ASK: "TREAT",
+    Action.ADMINISTER: "HSYSADMIN",
+    Action.READ_AUDIT: "HCOMPL",
+    Action.EXPORT_AUDIT: "HCOMPL",
+    Action.PURGE_AUDIT: "HCOMPL",
+}
+"""Purpose of use of what is done behind a door, for the audit trail (HL7 v3 PurposeOfUse): treatment, health system
+administration, health compliance. Actions that touch no patient's data have none."""
+
+
 class UnknownAction(LookupError):
     """The action is not in the policy. Nobody may do what nobody has decided about."""
 

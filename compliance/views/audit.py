@@ -74,6 +74,7 @@ def event(request: AuthedRequest, event_id: UUID) -> HttpResponse:
         "event": found,
         "line": audit_lines.line(found, proof.place if proof else None),
         "code": audit_words.CODES.get(found.code, found.code),
+        "purpose": audit_words.PURPOSES.get(found.purpose, found.purpose),
         "kind": audit_words.KINDS.get(found.actor_kind, found.actor_kind),
         "details": list(audit_words.details(found)),
         "changes": changes,

@@ -111,6 +111,16 @@ def test_stream_is_made_in_the_context_of_its_request() -> None:
     assert {event.remote_addr for event in AuditEvent.objects.filter(code=Code.SENSITIVE_READ)} == {"192.0.2.7"}
 
 
+def test_purpose_of_use_comes_with_the_door(client: Client) -> None:
+    cast.sign_in(client, cast.audra())
+    client.get("/compliance/audit/")
+    client.get("/ask/")
+    read, refused = AuditEvent.objects.filter(lane="access").order_by("timestamp")
+    assert (read.code, read.purpose) == (Code.SENSITIVE_READ, "HCOMPL")
+    assert (refused.code, refused.purpose) == (Code.AUTHZ_FAIL, "TREAT")
+    assert audit.current().purpose == ""
+
+
 def test_a_process_says_that_it_began_and_ended() -> None:
     lifecycle.started("answers@ward")
     lifecycle.stopped("answers@ward")
