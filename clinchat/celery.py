@@ -11,6 +11,7 @@ from celery import Celery
 from celery import Task as CeleryTask
 from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown
 
+from clinchat.lib.queues import Queues
 from compliance import logs
 
 if TYPE_CHECKING:
@@ -71,6 +72,10 @@ def _stopped(sender: Any, **_: Any) -> None:
     from compliance.audit import lifecycle
 
     lifecycle.stopped(sender.hostname)
+    if Queues.SEALING in app.amqp.queues.consume_from:
+        from compliance import tasks
+
+        tasks.seal_events()
 
 
 @beat_init.connect

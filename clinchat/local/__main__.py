@@ -113,7 +113,7 @@ def _processes(place: Paths) -> list[Process]:
         Process("web", (*python, "gunicorn", "-c", "deploy/gunicorn.conf.py", "clinchat.wsgi"), patience=5),
         Process("worker", (*worker, *answers), stage=1),
         Process("batch", (*worker, *batch), stage=1),
-        Process("sealer", (*worker, *sealer), stage=1),
+        Process("sealer", (*worker, *sealer), stage=2),  # after the others, whose last events it seals
         Process("beat", (*celery, "beat", "--schedule", schedule), stage=1),
     ]
 

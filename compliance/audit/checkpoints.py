@@ -61,7 +61,7 @@ def _written(said: dict[str, Any]) -> str:
     return json.dumps(said, sort_keys=True, separators=(",", ":"))
 
 
-def anchor(seal: Seal) -> None:
+def anchor(seal: Seal, *, streams: bool = True) -> None:
     """Append the seal to every sink that does not end with it. A sink that fails is logged; the others get theirs.
 
     Files get every checkpoint; the log stream and syslog, which people read too, the newest one of each minute.
@@ -71,7 +71,7 @@ def anchor(seal: Seal) -> None:
     for path in files():
         _append(path, text, seal.number)
     now = time.monotonic()
-    if seal.number > _told[0] and now - _told[1] >= STREAM_SECONDS:
+    if streams and seal.number > _told[0] and now - _told[1] >= STREAM_SECONDS:
         _told = (seal.number, now)
         # As fields: a message is masked, and a statement full of numbers would not survive that.
         fields = json.loads(text)

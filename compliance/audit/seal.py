@@ -56,15 +56,18 @@ class _Ready(NamedTuple):
     month: date
 
 
-def seal_all() -> int:
-    """Seal every event that is ready and anchor the newest seal. Returns how many. Raises signing.KeyUnusable."""
+def seal_all(*, streams: bool = True) -> int:
+    """Seal every event that is ready and anchor the newest seal. Returns how many. Raises signing.KeyUnusable.
+
+    Without `streams` the checkpoint goes to the files alone: the lines of a command belong to whoever called it.
+    """
     key = signing.private_key()
     total = 0
     while sealed := _seal_batch(key):
         total += sealed
     newest = Seal.objects.order_by("-number").first()
     if newest is not None:
-        checkpoints.anchor(newest)
+        checkpoints.anchor(newest, streams=streams)
     return total
 
 
