@@ -11,6 +11,7 @@ from django.db import Error as DatabaseProblem
 from django.db import connection
 
 from compliance import phi
+from compliance.audit import lane
 
 
 class Check(NamedTuple):
@@ -56,6 +57,17 @@ def masking() -> bool:
     return True
 
 
+def audit_trail() -> bool:
+    """Whether an event could be written now: its own connection, and a table for this month."""
+    try:
+        with lane.connection(patience=1.0) as own:
+            row = own.execute("SELECT to_regclass('compliance_auditevent_' || to_char(now(), 'YYYYMM'))").fetchone()
+    except lane.AuditUnavailable:
+        return False
+    return row is not None and row[0] is not None
+
+
 register("database", "Database", database)
+register("audit", "Audit trail", audit_trail)
 register("queue", "Answer queue", queue)
 register("masking", "Masking of identifiers", masking)

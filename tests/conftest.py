@@ -19,7 +19,12 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
     with django_db_blocker.unblock():
         trail.allow_truncate()
     yield
-    lane.close()  # a database with open connections is not dropped
+    lane.close()
+    with django_db_blocker.unblock(), connection.cursor() as cursor:  # threads of servers may still hold some
+        cursor.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+            "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+        )
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +37,7 @@ def _lane(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> No
         return
 
     @contextmanager
-    def shared() -> Iterator[Any]:
+    def shared(*, patience: float = 0) -> Iterator[Any]:
         connection.ensure_connection()
         yield connection.connection
 

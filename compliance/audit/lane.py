@@ -26,10 +26,13 @@ class AuditUnavailable(OperationalError):
 
 
 @contextmanager
-def connection() -> Iterator[psycopg.Connection]:
-    """A connection that commits each statement by itself. Raises AuditUnavailable for whatever fails on it."""
+def connection(*, patience: float = WAIT_SECONDS) -> Iterator[psycopg.Connection]:
+    """A connection that commits each statement by itself, within `patience` seconds.
+
+    Raises AuditUnavailable for whatever fails on it.
+    """
     try:
-        with _pool().connection(timeout=WAIT_SECONDS) as lane:
+        with _pool().connection(timeout=patience) as lane:
             yield lane
     except psycopg.Error as error:
         if isinstance(error, (PoolTimeout, psycopg.errors.QueryCanceled)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextvars
+import threading
 import uuid
 from collections.abc import Iterator
 
@@ -51,6 +52,16 @@ def test_nobody_can_be_bound_inside_somebody() -> None:
 def test_other_threads_and_tasks_do_not_see_it() -> None:
     with audit.bind(actor=cast.alice()):
         assert contextvars.Context().run(audit.current) == audit.AuditContext()
+
+
+def test_thread_that_is_given_the_context_acts_for_the_same_person() -> None:
+    alice, seen = cast.alice(), []
+    with audit.bind(actor=alice, session="s"):
+        context = contextvars.copy_context()
+    thread = threading.Thread(target=lambda: seen.append(context.run(audit.current)))
+    thread.start()
+    thread.join()
+    assert (seen[0].actor, seen[0].session) == (alice, "s")
 
 
 def test_binding_does_not_look_the_person_up() -> None:

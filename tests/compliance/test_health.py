@@ -30,13 +30,19 @@ def test_alive_asks_nothing_of_anyone(
 def test_ready_when_every_part_works(client: Client) -> None:
     answer = client.get("/api/ready")
     assert answer.status_code == 200
-    assert answer.json() == {"status": "ready", "checks": {"database": True, "queue": True, "masking": True}}
+    assert answer.json() == {
+        "status": "ready",
+        "checks": {"database": True, "audit": True, "queue": True, "masking": True},
+    }
 
 
 def test_not_ready_without_the_queue(client: Client, no_redis: None) -> None:
     answer = client.get("/api/ready")
     assert answer.status_code == 503
-    assert answer.json() == {"status": "not ready", "checks": {"database": True, "queue": False, "masking": True}}
+    assert answer.json() == {
+        "status": "not ready",
+        "checks": {"database": True, "audit": True, "queue": False, "masking": True},
+    }
 
 
 def test_not_ready_without_the_vector_extension(client: Client) -> None:
@@ -58,7 +64,12 @@ def test_status_page_shows_what_works(client: Client) -> None:
     page = client.get("/status/")
     assert page.status_code == 200
     assert page.context["state"] == "up"
-    assert [check["name"] for check in page.context["checks"]] == ["Database", "Answer queue", "Masking of identifiers"]
+    assert [check["name"] for check in page.context["checks"]] == [
+        "Database",
+        "Audit trail",
+        "Answer queue",
+        "Masking of identifiers",
+    ]
 
 
 def test_status_page_says_degraded_without_internal_detail(client: Client, no_redis: None) -> None:

@@ -130,7 +130,8 @@ def test_the_web_server(start: Start) -> None:
     web.wait_for(code="BOOTING_WORKER_WITH_PID")
     until_it_answers(int(port))
     lines = web.stop()
-    assert {line["level"] for line in lines} == {"INFO"}
+    unusual = {line["code"] for line in lines if line["level"] != "INFO"}
+    assert unusual <= {"AUDIT_UNAVAILABLE"}, "it has no database here, and says that its start is not on record"
     assert lines[-1]["message"] == "Shutting down: Master"
     assert web.errors == ""
 

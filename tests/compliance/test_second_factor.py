@@ -13,7 +13,7 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 
-EXAMPLES = {"uuid": str(uuid.uuid4()), "str": "x", "path": "x", "int": "1", "slug": "x"}
+EXAMPLES = {"uuid": str(uuid.uuid4()), "str": "x", "path": "x", "int": "1", "slug": "x", "day": "2026-11-21"}
 
 
 def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, object]]:

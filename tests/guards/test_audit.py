@@ -73,6 +73,12 @@ def test_every_table_is_on_record_or_says_why_not() -> None:
     assert not watched & set(NOT_ON_RECORD)
 
 
+def test_no_thread_leaves_its_context_behind() -> None:
+    """A thread begins without the context of whoever starts it: run it in contextvars.copy_context()."""
+    found = [place for place, text in product() if re.search(r"\bThread\(|ThreadPoolExecutor\(", text)]
+    assert found == []
+
+
 @pytest.mark.django_db
 def test_nothing_is_weak_after_migrating() -> None:
     from django.db import connection
