@@ -36,7 +36,8 @@ WHERE grantee <> relowner AND (relname = 'compliance_auditkey' OR pg_class.oid =
     AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER'))
 """
 _FUNCTIONS = """
-SELECT proname, left(encode(sha256(convert_to(concat_ws(E'\\n', lanname, prosecdef, proconfig, prosrc), 'UTF8')), 'hex'), 16)
+SELECT proname, left(encode(sha256(convert_to(concat_ws(
+    E'\\n', lanname, prosecdef, proconfig, prosrc), 'UTF8')), 'hex'), 16)
 FROM pg_proc JOIN pg_language ON pg_language.oid = prolang
 WHERE pronamespace = 'public'::regnamespace AND proname = ANY(%s)
 """

@@ -62,8 +62,9 @@ def seal_all(*, streams: bool = True) -> int:
     Without `streams` the checkpoint goes to the files alone: the lines of a command belong to whoever called it.
     """
     key = signing.private_key()
-    total = 0
-    while sealed := _seal_batch(key):
+    total, more = 0, True
+    while more:  # not until nothing is left: while others write, something always is
+        sealed, more = _seal_batch(key)
         total += sealed
     newest = Seal.objects.order_by("-number").first()
     if newest is not None:
@@ -72,11 +73,12 @@ def seal_all(*, streams: bool = True) -> int:
 
 
 @transaction.atomic
-def _seal_batch(key: Ed25519PrivateKey) -> int:
+def _seal_batch(key: Ed25519PrivateKey) -> tuple[int, bool]:
+    """How many events were sealed, and whether more are ready."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_try_advisory_xact_lock(%s)", [_LOCK])
         if not cursor.fetchone()[0]:
-            return 0
+            return 0, False
         last = Seal.objects.order_by("-number").first()
         cursor.execute(
             "SELECT pg_snapshot_xmin(pg_current_snapshot())::text, system_identifier::text, clock_timestamp() "
@@ -90,10 +92,13 @@ def _seal_batch(key: Ed25519PrivateKey) -> int:
         ready = [_Ready(*row) for row in cursor.fetchall()]
         batch = [event for event in ready[:LARGEST] if event.month == ready[0].month]
         if not batch:
-            return 0
-        _write(cursor, batch, last, key, above if len(batch) < len(ready) else below, system, now)
+            return 0, False
+        more = len(batch) < len(ready)
+        if more and moved and last is not None:
+            system = last.system  # what else was brought along is still to be told by having no place
+        _write(cursor, batch, last, key, above if more else below, system, now)
     _tell_strangers(batch)
-    return len(batch)
+    return len(batch), more
 
 
 def _write(

@@ -19,6 +19,7 @@ from datetime import date, datetime, timedelta
 from itertools import groupby, islice
 from typing import Any, NamedTuple
 
+import psycopg
 from django.db import DataError, ProgrammingError, connection, transaction
 from django.db.models import Q
 
@@ -101,16 +102,21 @@ class Report:
 
 
 class _Head(NamedTuple):
-    """What the next seal must follow."""
+    """What the next seal must follow.
+
+    `drained_at` is when everything that was ready had been sealed for the last time: what comes later is younger.
+    """
 
     number: int
     position: int
     statement: bytes
     sealed_at: datetime | None
     log: str
+    horizon: str
+    drained_at: datetime | None
 
 
-_START = _Head(0, 0, b"", None, "")
+_START = _Head(0, 0, b"", None, "", "0", None)
 
 
 class _Batch(NamedTuple):
@@ -201,7 +207,17 @@ def _from(scope: Scope, since: date | None) -> _Head:
     if last is None:
         return _START
     statement = bytes(last.statement)
-    return _Head(last.number, last.first + last.size - 1, statement, last.sealed_at, _said(statement).get("log", ""))
+    position, log = last.first + last.size - 1, _said(statement).get("log", "")
+    drained = _drained_before(last)
+    return _Head(last.number, position, statement, last.sealed_at, log, last.horizon, drained)
+
+
+def _drained_before(seal: Seal) -> datetime | None:
+    """When everything ready had been sealed, as of this seal. Those of a backlog keep the horizon they found."""
+    if seal.horizon == "0":
+        return None
+    other = Seal.objects.filter(number__lt=seal.number).exclude(horizon=seal.horizon).order_by("-number").first()
+    return Seal.objects.filter(number=other.number + 1 if other else 1).values_list("sealed_at", flat=True).first()
 
 
 def _read_seals(report: Report, head: _Head, progress: Callable[[int], None]) -> _Head:
@@ -212,7 +228,7 @@ def _read_seals(report: Report, head: _Head, progress: Callable[[int], None]) ->
         excused = purged is not None and month < purged.before and _next(month) <= _ten_years_ago()
         waiting: list[_Batch] = []
         for seal in group:
-            waiting.append(_Batch(seal, head.sealed_at - LONGEST_TRANSACTION if head.sealed_at else None))
+            waiting.append(_Batch(seal, head.drained_at - LONGEST_TRANSACTION if head.drained_at else None))
             head = _read_seal(report, seal, head)
             if sum(one.seal.size for one in waiting) >= _CHUNK:
                 _read_leaves(report, waiting, excused=excused)
@@ -258,23 +274,24 @@ def _read_seal(report: Report, seal: Seal, head: _Head) -> _Head:
     ) or seal.sealed_at > clock.now() + CLOCK_STEP:
         report.add("time", name, "It was made at a time before its predecessor or after now: a clock was set.")
     report.seals += 1
-    return _Head(seal.number, seal.first + seal.size - 1, statement, seal.sealed_at, said.get("log", ""))
+    # Of a backlog of several seals only the last moves the horizon, which is zero where there was none before.
+    drained = seal.sealed_at if seal.horizon not in {head.horizon, "0"} else head.drained_at
+    position, log = seal.first + seal.size - 1, said.get("log", "")
+    return _Head(seal.number, position, statement, seal.sealed_at, log, seal.horizon, drained)
 
 
 def _read_leaves(report: Report, batches: list[_Batch], *, excused: bool) -> None:
     seals = [batch.seal for batch in batches]
     month = seals[0].month
-    with connection.cursor() as cursor:
-        cursor.execute(
-            _LEAVES,
-            {
-                "month": month,
-                "next": _next(month),
-                "first": seals[0].first,
-                "last": seals[-1].first + seals[-1].size - 1,
-            },
-        )
-        rows = {row[0]: row for row in cursor.fetchall()}
+    bounds = {
+        "month": month,
+        "next": _next(month),
+        "first": seals[0].first,
+        "last": seals[-1].first + seals[-1].size - 1,
+    }
+    # As bytes, which take a third of the time of text.
+    with connection.wrap_database_errors, psycopg.Cursor(connection.connection) as cursor:
+        rows = {row[0]: row for row in cursor.execute(_LEAVES, bounds, binary=True)}
     for batch in batches:
         seal, digests = batch.seal, []
         for position in range(seal.first, seal.first + seal.size):

@@ -101,7 +101,7 @@ def insert(rng: random.Random, at: datetime, *, xid: int | None = None) -> UUID:
 
 def seal_at(moment: datetime) -> None:
     """Run the sealer with its clock set."""
-    real = seal._write
+    real: Any = seal._write
 
     def write(*given: Any) -> None:
         real(*given[:-1], moment)

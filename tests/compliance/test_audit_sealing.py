@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import socket
+import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from io import StringIO
@@ -103,6 +104,20 @@ def test_a_large_backlog_is_sealed_in_parts(monkeypatch: pytest.MonkeyPatch) -> 
     read()
     assert seal.seal_all() == 1
     assert verify.verify().ok
+
+
+def test_a_backlog_of_many_seals_is_not_taken_for_a_clock_that_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(seal, "LARGEST", 2)
+    monkeypatch.setattr(verify, "LONGEST_TRANSACTION", timedelta(0))  # as if the sealer had been away for an hour
+    for backlog in (5, 7, 1):
+        read(backlog)
+        time.sleep(0.01)
+        seal.seal_all()
+        assert verify.verify().problems == []
+    assert verify.run(verify.Scope.FULL).ok
+    read(5)
+    seal.seal_all()
+    assert verify.run(verify.Scope.INCREMENTAL).problems == []
 
 
 def test_a_restored_database_goes_on_where_it_stopped() -> None:
