@@ -26,13 +26,13 @@ class AuditUnavailable(OperationalError):
 
 
 @contextmanager
-def connection(*, patience: float = WAIT_SECONDS) -> Iterator[psycopg.Connection]:
-    """A connection that commits each statement by itself, within `patience` seconds.
+def connection(*, patience: float | None = None) -> Iterator[psycopg.Connection]:
+    """A connection that commits each statement by itself, within `patience` or WAIT_SECONDS.
 
     Raises AuditUnavailable for whatever fails on it.
     """
     try:
-        with _pool().connection(timeout=patience) as lane:
+        with _pool().connection(timeout=WAIT_SECONDS if patience is None else patience) as lane:
             yield lane
     except psycopg.Error as error:
         if isinstance(error, (PoolTimeout, psycopg.errors.QueryCanceled)):
