@@ -16,14 +16,14 @@ from compliance.audit import lane
 
 @contextmanager
 def database() -> Iterator[None]:
-    """Inside, Django's connection is that of an empty, migrated database, and checkpoints go to a temporary file."""
+    """Inside, Django's connection is that of an empty, migrated database, and checkpoints go to a temporary file alone."""
     own = str(connection.settings_dict["NAME"])
     connection.settings_dict["TEST"]["NAME"] = f"bench_{os.getpid()}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
     try:
         with tempfile.TemporaryDirectory() as folder:
             checkpoints = [str(Path(folder) / "audit.jsonl")]
-            with override_settings(AUDIT_CHECKPOINT_FILES=checkpoints):
+            with override_settings(AUDIT_CHECKPOINT_FILES=checkpoints, AUDIT_CHECKPOINT_SYSLOG=""):
                 yield
     finally:
         lane.close()

@@ -30,30 +30,38 @@ def run(turn_id: UUID, *, publish: Publish) -> bool:
 
     Returns whether this call ended the turn. Raises nothing for a failing stage; the turn then ends as failed.
     """
-    claimed = Turn.objects.filter(pk=turn_id, status=Turn.Status.QUEUED).update(
+    turn = Turn.objects.select_related("conversation__author").filter(pk=turn_id).first()
+    if turn is None:
+        logger.info("turn %s is gone; nothing to do", turn_id)
+        return False
+    with audit.bind(actor=turn.conversation.author):
+        return _run(turn, publish)
+
+
+def _run(turn: Turn, publish: Publish) -> bool:
+    claimed = Turn.objects.filter(pk=turn.pk, status=Turn.Status.QUEUED).update(
         status=Turn.Status.RUNNING, deadline_at=clock.now() + LEASE
     )
     if not claimed:
-        logger.info("turn %s is not queued; nothing to do", turn_id)
+        logger.info("turn %s is not queued; nothing to do", turn.pk)
         return False
-    turn = Turn.objects.select_related("conversation__author").get(pk=turn_id)
     collections = Collection.objects.visible_to(turn.conversation.author).values_list("pk", flat=True)
     question = Question(turn.question, tuple(collections), turn=turn.pk)
     outcome = Outcome()
     try:
-        find_answer(question, outcome, publish=publish, proceed=lambda: _proceed(turn_id))
+        find_answer(question, outcome, publish=publish, proceed=lambda: _proceed(turn.pk))
     except Stopped:
         return False
     except Unavailable as error:
         outcome.ending, outcome.reason = Ending.FAILED, type(error).__name__
     except Exception as error:  # noqa: BLE001  # any other fault must end the turn too; its text may quote the question
         outcome.ending, outcome.reason = Ending.FAILED, Unavailable.__name__
-        logger.error("turn %s failed with %s", turn_id, type(error).__name__)
+        logger.error("turn %s failed with %s", turn.pk, type(error).__name__)
     try:
         return record(turn, question=question, outcome=outcome)
     except Exception as error:  # noqa: BLE001  # PostgreSQL's own words could quote the row
         # Still running in the database: it is declared lost at its deadline, and its author can retry it.
-        logger.error("turn %s could not be recorded: %s", turn_id, type(error).__name__)
+        logger.error("turn %s could not be recorded: %s", turn.pk, type(error).__name__)
         return False
 
 
