@@ -42,7 +42,7 @@ BULK = 50_000
 LATER = 10_000
 BEAT_SECONDS = 2.0
 STEADY_SECONDS = 60.0
-TURNS = 120
+TURNS = 300
 WARM = 5
 QUESTIONS = (
     "Can I give trimethoprim-sulfamethoxazole to a patient on warfarin?",

@@ -16,7 +16,7 @@ from compliance.audit import lane
 
 @contextmanager
 def database() -> Iterator[None]:
-    """Inside, Django's connection is that of an empty, migrated database, and checkpoints go to a temporary file alone."""
+    """Inside, Django's connection is that of an empty, migrated database; checkpoints go to a temporary file."""
     own = str(connection.settings_dict["NAME"])
     connection.settings_dict["TEST"]["NAME"] = f"bench_{os.getpid()}"
     connection.creation.create_test_db(verbosity=0, autoclobber=True, serialize=False)
