@@ -135,7 +135,7 @@ def may(key: str, user: User, action: Action | None) -> bool:
 def left_behind(client: Client, address: str, row: Row) -> tuple[int, list[tuple[str, str]], set[str]]:
     """Status of the answer, events of the request, and who they name. What the request did is undone."""
     visitor = Client()
-    visitor.cookies = client.cookies.copy()  # signing out must not end the visits that follow
+    visitor.cookies.update(client.cookies)  # signing out must not end the visits that follow
     before = set(AuditEvent.objects.values_list("pk", flat=True))
     with transaction.atomic():
         response = visitor.get(address) if row.post is None else visitor.post(address, row.post)
