@@ -174,6 +174,16 @@ def test_seal_without_its_events_is_found_in_a_selection(
     assert "Seal 3 is in the bundle, but none of its events." in said
 
 
+def test_times_are_compared_as_times(verifier: ModuleType) -> None:
+    """PostgreSQL leaves out zeros at the end of a second's decimals; as text "…39.03299" comes before "…39.032990"."""
+    second = "2026-11-21T16:12:39"
+    rising = ["", ".000001", ".03", ".032989", ".03299", ".032991", ".1", ".10001", ".999999"]
+    told = [verifier.comparable(f"{second}{decimals}+00:00") for decimals in rising]
+    assert told == sorted(told)
+    assert len(set(told)) == len(told)
+    assert verifier.comparable(f"{second}.03299+00:00") == verifier.comparable(f"{second}.032990+00:00")
+
+
 @database
 def test_period_is_in_whole_seals_with_the_one_before_it(
     tmp_path: Path,

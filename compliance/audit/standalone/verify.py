@@ -73,7 +73,8 @@ class Bundle:
         event = next(events, None)
         if period and not all(time is None or re.fullmatch(TIME, time) for time in (period["from"], period["before"])):
             raise Broken("manifest.json: the times of the period are not in the form that FORMAT.md describes.")
-        start, end = (period["from"] or "", period["before"] or "~") if period else ("", "~")  # ~ comes after any time
+        start = comparable(period["from"]) if period and period["from"] else ""
+        end = comparable(period["before"]) if period and period["before"] else "~"  # which comes after any time
         seal: dict[str, Any] = {}
         total = selected = 0
         for row in self.rows("seals.jsonl", SIGNED):
@@ -85,7 +86,7 @@ class Bundle:
             place = seal["first"]
             while event and event["seal"] == seal["number"]:
                 self.check_place(place, event["position"], seal, gaps=outside or not period)
-                selected += start <= self.check_event(event, seal) < end
+                selected += start <= comparable(self.check_event(event, seal)) < end
                 place, total, event = event["position"] + 1, total + 1, next(events, None)
             self.check_place(place, seal["first"] + seal["size"], seal, gaps=outside or not period)
             if not period and place == seal["first"]:
@@ -229,6 +230,12 @@ def unhexed(text: Any) -> bytes:
     except (TypeError, ValueError):
         return b""
     return data if data.hex() == text else b""
+
+
+def comparable(time: str) -> str:
+    """A time as text that sorts as the times do: with all six decimals, of which those that are zero may be left out."""
+    seconds, _, decimals = time.partition("+")[0].partition(".")
+    return f"{seconds}.{decimals:0<6}+00:00"
 
 
 def parsed(data: bytes) -> dict[str, Any]:
