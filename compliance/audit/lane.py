@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import os
 import select
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -19,6 +20,7 @@ MOST = 4
 """Connections of one process; an event takes well under a millisecond."""
 WAIT_SECONDS = 5.0
 
+_making = threading.Lock()
 _pools: dict[tuple[int, str], ConnectionPool[psycopg.Connection]] = {}
 
 
@@ -45,28 +47,32 @@ def _pool() -> ConnectionPool[psycopg.Connection]:
     parameters: dict[str, Any] = connections["default"].get_connection_params()
     # A forked child must not share its parent's connections, nor wait for threads it does not have.
     key = (os.getpid(), parameters["dbname"])
-    if key not in _pools:
-        options = f"{parameters.get('options', '')} -c statement_timeout={int(WAIT_SECONDS * 1000)}".strip()
-        parameters |= {
-            "autocommit": True,
-            "options": options,
-            "application_name": "clinchat-audit",
-            "cursor_factory": psycopg.Cursor,
-            "context": None,
-        }
-        pool = ConnectionPool(
-            kwargs=parameters,
-            min_size=0,
-            max_size=MOST,
-            max_idle=60,
-            num_workers=1,
-            check=_check,
-            reconnect_timeout=WAIT_SECONDS,
-            name="audit",
-            open=True,
-        )
-        _pools[key] = pool
-    return _pools[key]
+    with _making:
+        if key not in _pools:
+            _pools[key] = _make(parameters)
+        return _pools[key]
+
+
+def _make(parameters: dict[str, Any]) -> ConnectionPool[psycopg.Connection]:
+    options = f"{parameters.get('options', '')} -c statement_timeout={int(WAIT_SECONDS * 1000)}".strip()
+    own = {
+        "autocommit": True,
+        "options": options,
+        "application_name": "clinchat-audit",
+        "cursor_factory": psycopg.Cursor,
+        "context": None,
+    }
+    return ConnectionPool(
+        kwargs=parameters | own,
+        min_size=0,
+        max_size=MOST,
+        max_idle=60,
+        num_workers=1,
+        check=_check,
+        reconnect_timeout=WAIT_SECONDS,
+        name="audit",
+        open=True,
+    )
 
 
 def _check(lane: psycopg.Connection) -> None:

@@ -59,6 +59,7 @@ for (const form of $$("[data-theme-form]")) {
 document.addEventListener("submit", (event) => {
   const form = event.target;
   if (event.defaultPrevented || form.method !== "post" || "fetch" in form.dataset) return;
+  if ("download" in form.dataset) return; // answered with a file: the page stays, and its buttons with it
   if ("sent" in form.dataset) event.preventDefault();
   form.dataset.sent = "";
   // After the browser has read the form: a disabled button would not be part of it.

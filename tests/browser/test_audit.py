@@ -71,6 +71,16 @@ def test_from_a_record_number_to_the_proof(open_as: SignIn, portal: str, event_i
     assert watch.problems() == []
 
 
+def test_one_search_is_exported_in_every_form(open_as: SignIn, portal: str, event_id: uuid.UUID) -> None:
+    """A download leaves the page as it is: its buttons must still work."""
+    page = open_as(cast.audra())
+    page.goto(f"{portal}/compliance/audit/?person=alice@clinchat.example")
+    for label, ending in (("CSV", ".csv"), ("JSON lines", ".jsonl"), ("FHIR", ".ndjson"), ("Bundle", ".zip")):
+        with page.expect_download() as download:
+            page.get_by_role("button", name=label).click()
+        assert download.value.suggested_filename.endswith(ending)
+
+
 def test_a_search_by_keyboard_without_scripts(open_as: SignIn, portal: str, event_id: uuid.UUID) -> None:
     page = open_as(cast.pat(), scripts=False)
     page.goto(f"{portal}/compliance/audit/")

@@ -233,7 +233,7 @@ def unhexed(text: Any) -> bytes:
 
 
 def comparable(time: str) -> str:
-    """A time as text that sorts as the times do: with all six decimals, of which those that are zero may be left out."""
+    """A time as text that sorts as times do: with all six decimals, of which zeros at the end may be left out."""
     seconds, _, decimals = time.partition("+")[0].partition(".")
     return f"{seconds}.{decimals:0<6}+00:00"
 
