@@ -47,7 +47,7 @@ _SETTINGS = {
     "listen_addresses": "",
     "port": "5432",
     "unix_socket_permissions": "0700",
-    "max_connections": "100",
+    "max_connections": "200",  # a web thread may hold one, and each process four more for the audit trail
     "shared_buffers": "256MB",
     "maintenance_work_mem": "512MB",
     "timezone": "UTC",
