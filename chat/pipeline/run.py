@@ -92,30 +92,31 @@ def find_answer(
         documents = retrieve.searchable(question.collections)
     with stage("retrieve", f"Searching {documents:,} approved document{'' if documents == 1 else 's'}"):
         passages = retrieve.retrieve(question, vector)
-        _record(question, audit.Crude.READ, step="retrieve", passages=len(passages))
         outcome.unknown = retrieve.unknown_words(question)
     with stage("rerank", "Ranking passages"):
         outcome.passages = rerank.rerank(passages)
         outcome.confidence = max(map(rerank.confidence, outcome.passages), default=0.0)
         sufficient = rerank.sufficient(outcome.passages)
+        _record(question, passages=len(passages), answered=bool(sufficient))
     draft = Draft(())
     if sufficient:
         with stage("answer", "Choosing sentences to quote"):
-            _record(question, audit.Crude.EXECUTE, step="answer", model=ANSWERER)
             draft = answer.extract(sufficient, question.searched, vector)
     with stage("verify", "Matching quotes with the stored source"):
         outcome.verdict = verify.verify(draft, collections=question.collections)
     outcome.ending = Ending.ANSWERED if outcome.verdict.kept else Ending.ABSTAINED
 
 
-def _record(question: Question, action: audit.Crude, **detail: audit.JSON) -> None:
-    audit.record(
-        code=audit.Code.SENSITIVE_READ,
-        action=action,
-        object_type="chat.Turn" if question.turn else "chat.Question",
-        object_id=str(question.turn or ""),
-        detail=detail,
-    )
+def _record(question: Question, *, passages: int, answered: bool) -> None:
+    """Put the retrieval on record, and the call of the answerer before it is made."""
+    kind, turn = ("chat.Turn", str(question.turn)) if question.turn else ("chat.Question", "")
+    found: dict[str, audit.JSON] = {"step": "retrieve", "passages": passages}
+    called: dict[str, audit.JSON] = {"step": "answer", "model": ANSWERER}
+    read, execute = audit.Crude.READ, audit.Crude.EXECUTE
+    acts = [audit.Act(audit.Code.SENSITIVE_READ, read, object_type=kind, object_id=turn, detail=found)]
+    if answered:
+        acts.append(audit.Act(audit.Code.SENSITIVE_READ, execute, object_type=kind, object_id=turn, detail=called))
+    audit.record_all(*acts)
 
 
 def _proceed(turn_id: UUID) -> None:

@@ -15,11 +15,12 @@ from compliance.audit.context import (
 )
 from compliance.audit.lane import AuditUnavailable
 from compliance.audit.triggers import watch, watched
-from compliance.audit.writer import JSON, record
+from compliance.audit.writer import JSON, Act, record, record_all
 from compliance.models.events import ActorKind, AuditEvent, Code, Crude, Lane, Outcome
 
 __all__ = [
     "JSON",
+    "Act",
     "ActorKind",
     "AuditContext",
     "AuditEvent",
@@ -34,6 +35,7 @@ __all__ = [
     "carry",
     "current",
     "record",
+    "record_all",
     "session_digest",
     "watch",
     "watched",
