@@ -56,7 +56,6 @@ OBJECTS: dict[str, str] = {
     "otp_static.StaticDevice": "set of recovery codes",
     "otp_static.StaticToken": "recovery code",
     "otp_totp.TOTPDevice": "authenticator app",
-    "process": "process",
 }
 """In the singular, without an article; for anything else the name its model has is used."""
 VERBS: dict[str, str] = {

@@ -25,7 +25,7 @@ def _record(process: str, code: Code) -> None:
     """The one event nothing depends on: a process that starts without its database must be able to wait for it."""
     with bind(kind=ActorKind.SERVICE, name=process, actor=None):
         try:
-            record(code=code, action=Crude.EXECUTE, object_type="process", object_id=process)
+            record(code=code, action=Crude.EXECUTE)
         except lane.AuditUnavailable:
             logger.warning("not on record: %s", code.value, extra={"code": "AUDIT_UNAVAILABLE"})
     lane.close()  # what this process forks later must not find open connections

@@ -9,7 +9,7 @@ carrying an odd last node up unchanged.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from hashlib import sha256
 
 EMPTY = sha256().digest()
@@ -20,43 +20,12 @@ def leaf_hash(data: bytes) -> bytes:
     return sha256(b"\x00" + data).digest()
 
 
-def node_hash(left: bytes, right: bytes) -> bytes:
-    return sha256(b"\x01" + left + right).digest()
-
-
 def root(leaves: Sequence[bytes]) -> bytes:
     """The Merkle tree hash. Iterative, so a million leaves are a second's work and no deep recursion."""
     level = list(leaves)
     while len(level) > 1:
         level = _above(level)
     return level[0] if level else EMPTY
-
-
-def path(leaves: Sequence[bytes], index: int) -> list[bytes]:
-    """The audit path of one leaf: what its root is computed with, from the leaf up. IndexError without such a leaf."""
-    return Tree(leaves).path(index)
-
-
-def verify_path(leaf: bytes, index: int, size: int, path: Iterable[bytes]) -> bytes:
-    """The root of a tree of `size` leaves whose leaf at `index` is `leaf`, computed with its audit path.
-
-    The caller compares it with the root it knows. Raises ValueError when the path is not as long as it must be.
-    """
-    if not 0 <= index < size:
-        raise ValueError("There is no such leaf.")
-    siblings = iter(path)
-    last = size - 1
-    while last:
-        if index % 2 or index < last:  # an odd last node has no sibling on this level
-            sibling = next(siblings, None)
-            if sibling is None:
-                raise ValueError("The path is too short.")
-            leaf = node_hash(sibling, leaf) if index % 2 else node_hash(leaf, sibling)
-        index //= 2
-        last //= 2
-    if next(siblings, None) is not None:
-        raise ValueError("The path is too long.")
-    return leaf
 
 
 class Tree:

@@ -137,7 +137,7 @@ def test_a_process_says_that_it_began_and_ended() -> None:
     lifecycle.stopped("answers@ward")
     began, ended = AuditEvent.objects.order_by("timestamp")
     assert (began.code, ended.code) == (Code.SYS_STARTUP, Code.SYS_SHUTDOWN)
-    assert (began.actor_kind, began.actor_name) == ("service", "answers@ward")
+    assert (began.actor_kind, began.actor_name, began.object_id) == ("service", "answers@ward", "")
 
 
 def test_a_process_starts_without_the_trail(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
