@@ -51,6 +51,7 @@ check: setup-dev ## Lint, types, dependency direction, settings, migrations, tem
 	@DATABASE_URL=postgresql://check@db.example/clinchat REDIS_URL=rediss://redis.example/0 CLINCHAT_TLS=true \
 		CLINCHAT_HOSTS=clinchat.example AUDIT_CHECKPOINT_FILES=/checkpoints/audit.jsonl SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
 		SEALING_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
+		INDEX_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
 bench: setup-dev ## Measure and print the tables of bench/

@@ -74,12 +74,22 @@ def secret(name: str, *, file: Path | None = None) -> str:
     return value
 
 
-def key(name: str, *, file: Path | None = None) -> bytes:
-    """A secret that is 32 random bytes, written in base64 (an AES-256 key)."""
+def keys(name: str, *, file: Path | None = None) -> list[bytes]:
+    """A secret of one or more AES-256 keys, each 32 random bytes in base64, one a line or set apart by spaces."""
     try:
-        value = base64.b64decode(secret(name, file=file), validate=True)
+        found = [base64.b64decode(line, validate=True) for line in secret(name, file=file).split()]
     except ValueError:
-        value = b""
-    if len(value) != 32:
-        raise ImproperlyConfigured(f"{name} must be 32 bytes in base64.")
-    return value
+        found = []
+    if not found or any(len(value) != 32 for value in found):
+        raise ImproperlyConfigured(
+            f"{name} must be 32 bytes in base64; several keys stand one a line, the newest first."
+        )
+    return found
+
+
+def key(name: str, *, file: Path | None = None) -> bytes:
+    """As `keys`, for exactly one."""
+    found = keys(name, file=file)
+    if len(found) != 1:
+        raise ImproperlyConfigured(f"{name} must be one key: 32 bytes in base64.")
+    return found[0]

@@ -30,9 +30,26 @@ if EMBEDDED:
     local.ensure_keys()
 _keys = local.paths().keys if EMBEDDED else None
 SECRET_KEY = env.secret("SECRET_KEY", file=_keys / "secret_key" if _keys else None)
-SEALING_KEY = env.key("SEALING_KEY", file=_keys / "sealing_key" if _keys else None)
-if SECRET_KEY.encode() == SEALING_KEY:
-    raise ImproperlyConfigured("SECRET_KEY and SEALING_KEY must differ.")
+INDEX_KEY = env.key(
+    "INDEX_KEY", file=_keys / "index_key" if _keys else None
+)  # equality of sealed values; never changes
+CLINCHAT_KEYS = env.text("CLINCHAT_KEYS", "file")
+KEY_ENCRYPTION_KEYS = {
+    "file": "clinchat.lib.keys.file.FileKeys",
+    "vault": "clinchat.lib.keys.vault.VaultKeys",
+    "kms": "clinchat.lib.keys.kms.KmsKeys",
+}
+if CLINCHAT_KEYS not in KEY_ENCRYPTION_KEYS:
+    raise ImproperlyConfigured(f"CLINCHAT_KEYS must be one of {', '.join(KEY_ENCRYPTION_KEYS)}.")
+
+
+def SEALING_KEYS() -> list[bytes]:  # noqa: N802  # a setting
+    """The key-encryption keys of CLINCHAT_KEYS=file, read anew at each call: a rotation needs no restart."""
+    return env.keys("SEALING_KEY", file=_keys / "sealing_key" if _keys else None)
+
+
+if CLINCHAT_KEYS == "file":
+    SEALING_KEYS()  # a missing key stops the process now, not at the first patient
 
 # ── Apps and middleware ────────────────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
@@ -149,6 +166,7 @@ PROXIES = env.number("CLINCHAT_PROXIES", 0, low=0, high=5)  # proxies in front w
 ALLOWED_HOSTS = env.words("CLINCHAT_HOSTS", "127.0.0.1,localhost" if EMBEDDED else "")
 CSRF_TRUSTED_ORIGINS = env.words("CLINCHAT_ORIGINS")
 _prefix = "__Host-" if TLS else ""
+SESSION_ENGINE = "compliance.access.session_store"
 SESSION_COOKIE_NAME = f"{_prefix}session"
 SESSION_COOKIE_AGE = 15 * 60  # seconds without activity: 45 CFR 164.312(a)(2)(iii), automatic logoff
 SESSION_SAVE_EVERY_REQUEST = True

@@ -14,7 +14,17 @@ CODES: dict[str, str] = {
     Code.AUTHN_LOGIN_FAIL: "Sign-in failed",
     Code.AUTHN_TOKEN_CREATED: "Second factor set up",
     Code.AUTHN_TOKEN_REVOKED: "Second factor removed",
+    Code.AUTHN_LOGIN_FAIL_MAX: "Many failed sign-ins",
+    Code.AUTHN_LOGIN_LOCK: "Sign-in locked for a while",
+    Code.AUTHN_LOGIN_UNUSUAL: "Unusual sign-in",
+    Code.AUTHN_PASSWORD_CHANGE: "Password changed",
+    Code.AUTHN_TOKEN_REUSE: "Used token tried again",
     Code.AUTHZ_FAIL: "Access denied",
+    Code.EXCESS_RATE_LIMIT_EXCEEDED: "Too many requests",
+    Code.INPUT_VALIDATION_FAIL: "Input refused",
+    Code.NETWORK_BLOCKED: "Network blocked",
+    Code.NETWORK_UNBLOCKED: "Network block ended",
+    Code.SESSION_CREATED: "Session begun",
     Code.SESSION_EXPIRED: "Session ended",
     Code.USER_CREATED: "Account made",
     Code.USER_UPDATED: "Account changed",
@@ -37,7 +47,12 @@ KINDS: dict[str, str] = {
     ActorKind.UNKNOWN_DB: "Somebody outside ClinChat",
 }
 OUTCOMES: dict[str, str] = {Outcome.SUCCESS: "Done", Outcome.DENIED: "Denied", Outcome.FAILURE: "Failed"}
-PURPOSES: dict[str, str] = {"TREAT": "Treatment", "HCOMPL": "Compliance", "HSYSADMIN": "System administration"}
+PURPOSES: dict[str, str] = {
+    "TREAT": "Treatment",
+    "BTG": "Break-glass",
+    "HCOMPL": "Compliance",
+    "HSYSADMIN": "System administration",
+}
 OBJECTS: dict[str, str] = {
     "chat.Collection": "collection",
     "chat.Conversation": "conversation",
@@ -82,6 +97,17 @@ ACTIONS: dict[str, str] = {
     Action.EXPORT_AUDIT: "export audit events",
     Action.PURGE_AUDIT: "purge audit events",
     Action.READ_STATUS: "read the state of the services",
+    Action.READ_PEOPLE: "read the list of people",
+    Action.MANAGE_PEOPLE: "manage people",
+    Action.REQUEST_ROLES: "ask for a change of roles",
+    Action.APPROVE_ROLES: "approve a change of roles",
+    Action.RECERTIFY: "confirm roles",
+    Action.REVOKE_SESSIONS: "end sessions of others",
+    Action.MANAGE_SERVICES: "manage service accounts",
+    Action.BLOCK_NETWORKS: "block networks",
+    Action.BREAK_GLASS: "break the glass",
+    Action.REVIEW_BREAK_GLASS: "review break-glass access",
+    Action.READ_POLICY: "read the access matrix",
 }
 STEPS = {
     "password": "wrong e-mail or password",

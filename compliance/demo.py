@@ -83,7 +83,7 @@ def ensure(person: Person, *, password: str) -> User:
         user.set_password(password)
         user.save(update_fields=["password"])
     for role in sorted(person.roles):
-        RoleAssignment.objects.get_or_create(user=user, role=role)
+        RoleAssignment.objects.give(user=user, role=role)
     now = clock.now()
     if person.cleared and not user.clearances.live(now).exists():
         Clearance.objects.create(user=user, expires_at=now + CLEARED_FOR, reason="Demo account")

@@ -19,13 +19,27 @@ _USE = ("throttling_failure_timestamp", "throttling_failure_count", "last_used_a
 def register() -> None:
     audit.watch(
         User,
-        shown=("id", "email", "name", "title", "department", "is_active", "is_demo", "created_at"),
+        shown=(
+            "id",
+            "email",
+            "name",
+            "title",
+            "department",
+            "is_active",
+            "closed_because",
+            "closed_at",
+            "is_demo",
+            "is_service",
+            "directory",
+            "directory_id",
+            "created_at",
+        ),
         ignored=("last_login", "theme", "shortcuts"),
         created=Code.USER_CREATED,
         updated=Code.USER_UPDATED,
         deleted=Code.USER_DELETED,
     )
-    _rights(RoleAssignment, shown=("id", "user", "role", "granted_at", "granted_by"))
+    _rights(RoleAssignment, shown=("id", "user", "role", "granted_at", "granted_by", "suspended_at", "seat"))
     _rights(Clearance, shown=("id", "user", "granted_at", "expires_at", "revoked_at"))
     audit.watch(VaultEntry, shown=("scope", "token", "label", "patient", "created_at"), object_id="scope")
     _factor(TOTPDevice, shown=("user", "name", "confirmed"), ignored=(*_USE, "drift", "last_t"), object_id="user")

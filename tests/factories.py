@@ -19,7 +19,7 @@ def make_user(*, roles: Iterable[Role] = (), cleared: bool = False, **fields: An
     number = next(_numbers)
     user = User.objects.create_user(**{"email": f"person{number}@hospital.test", "name": f"Person {number}"} | fields)
     for role in roles:
-        RoleAssignment.objects.create(user=user, role=role)
+        RoleAssignment.objects.give(user=user, role=role)
     if cleared:
         make_clearance(user=user)
     return user

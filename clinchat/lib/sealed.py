@@ -1,7 +1,11 @@
 """Authenticated encryption of single values (AES-256-GCM, NIST SP 800-38D).
 
-A sealed value is bound to where it belongs by `aad`: copied into another row or another conversation it does not
-open. Format: version byte 1, 12-byte random nonce, ciphertext with its 16-byte tag.
+Each value has a data key of its own, wrapped by a key-encryption key (clinchat.lib.keys). Both are bound to where the
+value belongs by `aad`: copied into another row it does not open. A new key-encryption key only wraps the data keys
+anew; the value stays as it is.
+
+Format: version byte 2, length of the key id (1 byte), key id, length of the wrapped data key (2 bytes, big-endian),
+wrapped data key, 12-byte nonce, ciphertext with its 16-byte tag.
 """
 
 from __future__ import annotations
@@ -9,42 +13,75 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+from dataclasses import dataclass
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-VERSION = b"\x01"
+from clinchat.lib.keys import KeysUnavailable, Unsealable, keys
+
+__all__ = ["KeysUnavailable", "Unsealable", "blind_index", "rewrap", "seal", "unseal", "wrapped_by"]
+
+VERSION = b"\x02"
+KEY_BYTES = 32
 NONCE_BYTES = 12
 
 
-class Unsealable(Exception):
-    """The value was sealed with another key, for another place, or was altered."""
+@dataclass(frozen=True, slots=True)
+class _Parts:
+    key_id: str
+    wrapped: bytes
+    value: bytes
+    """Nonce and ciphertext."""
 
-
-def _subkey(purpose: bytes) -> bytes:
-    """One key per purpose, so that a digest never shares a key with a cipher."""
-    return hmac.new(settings.SEALING_KEY, purpose, hashlib.sha256).digest()
+    def joined(self) -> bytes:
+        name = self.key_id.encode()
+        head = bytes([len(name)]) + name + len(self.wrapped).to_bytes(2, "big")
+        return VERSION + head + self.wrapped + self.value
 
 
 def seal(value: bytes, *, aad: bytes) -> bytes:
-    """Encrypt `value` so that it opens only together with the same `aad`."""
-    nonce = os.urandom(NONCE_BYTES)
-    return VERSION + nonce + AESGCM(_subkey(b"seal")).encrypt(nonce, value, aad)
+    """Encrypt `value` so that it opens only together with the same `aad`. Raises KeysUnavailable."""
+    data_key, nonce = os.urandom(KEY_BYTES), os.urandom(NONCE_BYTES)
+    key_id, wrapped = keys().wrap(data_key, aad=aad)
+    return _Parts(key_id, wrapped, nonce + AESGCM(data_key).encrypt(nonce, value, aad)).joined()
 
 
 def unseal(blob: bytes, *, aad: bytes) -> bytes:
-    """The value sealed in `blob`. Raises Unsealable when key, place or bytes differ."""
-    nonce, ciphertext = blob[1 : 1 + NONCE_BYTES], blob[1 + NONCE_BYTES :]
-    if blob[:1] != VERSION or len(nonce) != NONCE_BYTES:
-        raise Unsealable
+    """The value sealed in `blob`. Raises Unsealable when key, place or bytes differ, and KeysUnavailable."""
+    parts = _parts(blob)
+    data_key = keys().unwrap(parts.key_id, parts.wrapped, aad=aad)
     try:
-        return AESGCM(_subkey(b"seal")).decrypt(nonce, ciphertext, aad)
-    except InvalidTag:
+        return AESGCM(data_key).decrypt(parts.value[:NONCE_BYTES], parts.value[NONCE_BYTES:], aad)
+    except (InvalidTag, ValueError):
+        raise Unsealable from None
+
+
+def rewrap(blob: bytes, *, aad: bytes) -> bytes:
+    """`blob` with its data key wrapped by the current key-encryption key. Raises as `unseal` does."""
+    parts = _parts(blob)
+    key_id, wrapped = keys().wrap(keys().unwrap(parts.key_id, parts.wrapped, aad=aad), aad=aad)
+    return _Parts(key_id, wrapped, parts.value).joined()
+
+
+def wrapped_by(blob: bytes) -> str:
+    """The id of the key-encryption key that a sealed value needs. Raises Unsealable."""
+    return _parts(blob).key_id
+
+
+def _parts(blob: bytes) -> _Parts:
+    try:
+        if blob[:1] != VERSION:
+            raise Unsealable
+        at = 2 + blob[1]
+        end = at + 2 + int.from_bytes(blob[at : at + 2], "big")
+        return _Parts(blob[2:at].decode(), blob[at + 2 : end], blob[end:])
+    except (IndexError, UnicodeDecodeError):
         raise Unsealable from None
 
 
 def blind_index(value: str, *, context: str) -> bytes:
     """A keyed digest for equality lookup; `context` keeps equal values of two places apart."""
     message = context.encode() + b"\x00" + value.encode()
-    return hmac.new(_subkey(b"index"), message, hashlib.sha256).digest()
+    return hmac.new(settings.INDEX_KEY, message, hashlib.sha256).digest()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
@@ -11,7 +13,7 @@ from clinchat.local.folders import open_var, private_folder, storage_errors
 from clinchat.local.paths import paths
 
 # The sealing key is an AES-256 key, the signing key an Ed25519 one; Django asks for 50 characters or more.
-_BYTES = {"secret_key": 48, "sealing_key": 32, "audit_signing_key": 32}
+_BYTES = {"secret_key": 48, "sealing_key": 32, "index_key": 32, "audit_signing_key": 32}
 _PUBLIC = "audit_public_keys"
 
 
@@ -29,9 +31,16 @@ def ensure_keys() -> None:
         open_var(place.var)
         private_folder(keys)
         for name in missing:
-            _create(keys / name, base64.b64encode(secrets.token_bytes(_BYTES[name])))
+            value = _index_key(keys) if name == "index_key" else secrets.token_bytes(_BYTES[name])
+            _create(keys / name, base64.b64encode(value))
         if "audit_signing_key" in missing or not (keys / _PUBLIC).exists():
             _publish(keys)
+
+
+def _index_key(keys: Path) -> bytes:
+    """Before 0.3.0 it was made from the sealing key, which is older than this: equal values must stay equal."""
+    first = base64.b64decode((keys / "sealing_key").read_bytes().split()[0])
+    return hmac.new(first, b"index", hashlib.sha256).digest()
 
 
 def _publish(keys: Path) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 from django.utils.dateformat import format as format_date
@@ -12,7 +13,7 @@ from django.utils.timezone import localtime
 from clinchat.lib import clock
 from compliance import audit
 from compliance.access.errors import Locked
-from compliance.access.roles import NEEDS_CLEARANCE, Action, permitted_roles
+from compliance.access.roles import CLINICAL, NEEDS_CLEARANCE, Action, Role, permitted_roles
 
 if TYPE_CHECKING:
     from django.contrib.auth.models import AnonymousUser
@@ -20,24 +21,47 @@ if TYPE_CHECKING:
 
     from compliance.models import User
 
+Rule = Callable[["User", Action, Any], bool]
+_RULES: dict[type[Model], Rule] = {}
 
-def allows(user: User | AnonymousUser, action: Action) -> bool:
-    """Whether the person may do `action` now. An action outside the policy raises, it never passes."""
+
+class UnknownObject(LookupError):
+    """No rule says whose objects of this kind are. Nobody may do anything to them."""
+
+
+def rule_for(model: type[Model], rule: Rule) -> None:
+    """Register whose objects of `model` are: each app says so for its own, in AppConfig.ready()."""
+    _RULES[model] = rule
+
+
+def allows(user: User | AnonymousUser, action: Action, obj: Model | None = None) -> bool:
+    """Whether the person may do `action` now, to `obj` if one is given.
+
+    An action outside the policy and an object without a rule raise; they never pass.
+    """
     roles = permitted_roles(action)
     if not user.is_authenticated or not user.is_active or not user.is_verified():
         return False
-    if roles.isdisjoint(user.roles):
+    if roles.isdisjoint(user.roles) or (user.scopes is not None and action not in user.scopes):
         return False
-    return action not in NEEDS_CLEARANCE or user.clearances.live(clock.now()).exists()
+    if action in NEEDS_CLEARANCE and not _cleared(user):
+        return False
+    if obj is None:
+        return True
+    rule = _RULES.get(type(obj))
+    if rule is None:
+        raise UnknownObject(type(obj).__name__)
+    return rule(user, action, obj)
+
+
+def _cleared(user: User) -> bool:
+    """Whether training and approval are complete and in date. An administrator is never cleared."""
+    return Role.ADMIN not in user.roles and user.clearances.live(clock.now()).exists()
 
 
 def require(user: User | AnonymousUser, action: Action, obj: Model | None = None) -> None:
-    """Return when the person may do `action`; otherwise put the denial on record and raise PermissionDenied.
-
-    Call it before any transaction is opened, as `door` does: the record is part of the caller's transaction,
-    and one that is rolled back takes the record of the denial with it.
-    """
-    if allows(user, action):
+    """Return when the person may do `action`; otherwise put the denial on record and raise PermissionDenied."""
+    if allows(user, action, obj):
         return
     audit.record(
         code=audit.Code.AUTHZ_FAIL,
@@ -54,6 +78,8 @@ def require(user: User | AnonymousUser, action: Action, obj: Model | None = None
 
 def _missing(user: User, action: Action) -> list[str]:
     """What the person still needs before `action` opens, in the order it is done."""
+    if Role.ADMIN in user.roles and not user.roles.isdisjoint(CLINICAL):
+        return ["Use another account: an administrator's cannot ask about patients"]
     missing = []
     if permitted_roles(action).isdisjoint(user.roles):
         missing.append("Ask an administrator for the clinician role")

@@ -29,9 +29,21 @@ class Action(StrEnum):
     EXPORT_AUDIT = "audit.export"
     PURGE_AUDIT = "audit.purge"
     READ_STATUS = "status.read"
+    READ_PEOPLE = "people.read"
+    MANAGE_PEOPLE = "people.manage"
+    REQUEST_ROLES = "roles.request"
+    APPROVE_ROLES = "roles.approve"
+    RECERTIFY = "roles.recertify"
+    REVOKE_SESSIONS = "sessions.revoke"
+    MANAGE_SERVICES = "services.manage"
+    BLOCK_NETWORKS = "networks.block"
+    BREAK_GLASS = "breakglass.take"
+    REVIEW_BREAK_GLASS = "breakglass.review"
+    READ_POLICY = "policy.read"
 
 
 EVERY_ROLE = frozenset(Role)
+_OVERSIGHT = frozenset({Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR, Role.ADMIN})
 
 POLICY: dict[Action, frozenset[Role]] = {
     Action.ASK: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
@@ -39,19 +51,33 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.EDIT_LIBRARY: frozenset({Role.KNOWLEDGE_EDITOR}),
     Action.OWN_SETTINGS: EVERY_ROLE,
     Action.ADMINISTER: frozenset({Role.ADMIN}),
-    Action.READ_AUDIT: frozenset(
-        {Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR, Role.ADMIN}
-    ),
+    Action.READ_AUDIT: _OVERSIGHT,
     Action.EXPORT_AUDIT: frozenset(
         {Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR}
     ),
     Action.PURGE_AUDIT: frozenset({Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER}),
     Action.READ_STATUS: frozenset({Role.OPERATOR, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.ADMIN}),
+    Action.READ_PEOPLE: _OVERSIGHT | {Role.DEPARTMENT_HEAD},
+    Action.MANAGE_PEOPLE: frozenset({Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.REQUEST_ROLES: frozenset({Role.DEPARTMENT_HEAD, Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.APPROVE_ROLES: frozenset({Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.RECERTIFY: frozenset(
+        {Role.DEPARTMENT_HEAD, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.PRIVACY_OFFICER, Role.ADMIN}
+    ),
+    Action.REVOKE_SESSIONS: frozenset({Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.MANAGE_SERVICES: frozenset({Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.BLOCK_NETWORKS: frozenset({Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.BREAK_GLASS: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
+    Action.REVIEW_BREAK_GLASS: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
+    Action.READ_POLICY: _OVERSIGHT | {Role.OPERATOR},
 }
 
-NEEDS_CLEARANCE = frozenset({Action.ASK})
+NEEDS_CLEARANCE = frozenset({Action.ASK, Action.BREAK_GLASS})
 """Actions a role alone does not open: training and approval must be complete and in date."""
 
+CLINICAL = frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD})
+"""Roles an administrator never holds beside their own: who rules the system does not ask about patients in it."""
+MOST_ADMINISTRATORS = 2
 
 PURPOSES: dict[Action, str] = {
     Action.ASK: "TREAT",
@@ -59,9 +85,19 @@ PURPOSES: dict[Action, str] = {
     Action.READ_AUDIT: "HCOMPL",
     Action.EXPORT_AUDIT: "HCOMPL",
     Action.PURGE_AUDIT: "HCOMPL",
+    Action.READ_PEOPLE: "HSYSADMIN",
+    Action.MANAGE_PEOPLE: "HSYSADMIN",
+    Action.REQUEST_ROLES: "HSYSADMIN",
+    Action.APPROVE_ROLES: "HSYSADMIN",
+    Action.RECERTIFY: "HCOMPL",
+    Action.REVOKE_SESSIONS: "HSYSADMIN",
+    Action.MANAGE_SERVICES: "HSYSADMIN",
+    Action.BLOCK_NETWORKS: "HSYSADMIN",
+    Action.BREAK_GLASS: "BTG",
+    Action.REVIEW_BREAK_GLASS: "HCOMPL",
 }
 """Purpose of use of what is done behind a door, for the audit trail (HL7 v3 PurposeOfUse): treatment, health system
-administration, health compliance. Actions that touch no patient's data have none."""
+administration, health compliance, break the glass. Actions that touch no patient's data have none."""
 
 
 class UnknownAction(LookupError):

@@ -14,13 +14,24 @@ from django.db import models
 
 
 class Code(models.TextChoices):
-    """Names of the OWASP Logging Vocabulary; `sys_restore` and `sys_integrity_fail` are ours, it has none for them."""
+    """Names of the OWASP Logging Vocabulary; `authn_login_unusual`, `network_blocked`, `network_unblocked`,
+    `sys_restore` and `sys_integrity_fail` are ours, it has none for them."""
 
     AUTHN_LOGIN_SUCCESS = "authn_login_success"
     AUTHN_LOGIN_FAIL = "authn_login_fail"
     AUTHN_TOKEN_CREATED = "authn_token_created"  # noqa: S105  # the name of an event
     AUTHN_TOKEN_REVOKED = "authn_token_revoked"  # noqa: S105  # the name of an event
+    AUTHN_LOGIN_FAIL_MAX = "authn_login_fail_max"
+    AUTHN_LOGIN_LOCK = "authn_login_lock"
+    AUTHN_LOGIN_UNUSUAL = "authn_login_unusual"
+    AUTHN_PASSWORD_CHANGE = "authn_password_change"  # noqa: S105  # the name of an event
+    AUTHN_TOKEN_REUSE = "authn_token_reuse"  # noqa: S105  # the name of an event
     AUTHZ_FAIL = "authz_fail"
+    EXCESS_RATE_LIMIT_EXCEEDED = "excess_rate_limit_exceeded"
+    INPUT_VALIDATION_FAIL = "input_validation_fail"
+    NETWORK_BLOCKED = "network_blocked"
+    NETWORK_UNBLOCKED = "network_unblocked"
+    SESSION_CREATED = "session_created"
     SESSION_EXPIRED = "session_expired"
     USER_CREATED = "user_created"
     USER_UPDATED = "user_updated"

@@ -14,7 +14,7 @@ from django.db.models import F, Q
 from django.db.models.functions import Lower
 
 from clinchat.lib import clock
-from compliance.access.roles import Action, Role, permitted_roles
+from compliance.access.roles import MOST_ADMINISTRATORS, Action, Role, permitted_roles
 
 
 class UserManager(BaseUserManager["User"]):
@@ -32,12 +32,17 @@ class UserManager(BaseUserManager["User"]):
     def create_superuser(self, *, email: str, password: str | None = None, **fields: Any) -> User:
         """The first administrator of an installation (manage.py createsuperuser)."""
         user = self.create_user(email=email, password=password, **fields)
-        RoleAssignment.objects.create(user=user, role=Role.ADMIN)
+        RoleAssignment.objects.give(user=user, role=Role.ADMIN)
         return user
 
 
 class User(AbstractBaseUser):
     """Somebody who works here. Never deleted, because the audit trail speaks of them: deactivate instead."""
+
+    class Closed(models.TextChoices):
+        DORMANT = "dormant", "Not used for 45 days"
+        LEFT = "left", "No longer works here"
+        SECURITY = "security", "Closed by security"
 
     class Theme(models.TextChoices):
         AUTO = "auto", "Match device"
@@ -50,7 +55,21 @@ class User(AbstractBaseUser):
     title = models.CharField(max_length=50, blank=True, help_text="As written after the name, for example MD.")
     department = models.CharField(max_length=100, blank=True)
     is_active = models.BooleanField("active", default=True, help_text="Clear this to close the account at once.")
+    closed_because = models.CharField(max_length=10, choices=Closed, blank=True, editable=False)
+    closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_demo = models.BooleanField("demo account", default=False, editable=False)
+    is_service = models.BooleanField(
+        "service account",
+        default=False,
+        editable=False,
+        help_text="A program: it has tokens, and neither password nor second factor.",
+    )
+    directory = models.CharField(
+        max_length=10, blank=True, editable=False, help_text="Where its password is: ldap, oidc or here."
+    )
+    directory_id = models.CharField(
+        max_length=300, blank=True, editable=False, help_text="What the directory calls it."
+    )
     created_at = models.DateTimeField(default=clock.now, editable=False)
     theme = models.CharField(max_length=5, choices=Theme, default=Theme.AUTO)
     shortcuts = models.BooleanField("single-key shortcuts", default=True)
@@ -63,6 +82,8 @@ class User(AbstractBaseUser):
 
     otp_device = None
     """The device that verified this session; django-otp's middleware sets it on the request's user."""
+    scopes: frozenset[Action] | None = None
+    """What the token of a service account was made for; None, for a person, means all their roles allow."""
 
     class Meta:
         ordering = ["name"]
@@ -70,6 +91,13 @@ class User(AbstractBaseUser):
             models.CheckConstraint(condition=Q(email=Lower("email")), name="user_email_lower_case"),
             models.CheckConstraint(condition=~Q(name=""), name="user_has_name"),
             models.CheckConstraint(condition=Q(theme__in=["auto", "light", "dark"]), name="user_theme"),
+            models.CheckConstraint(
+                condition=Q(closed_because="", closed_at=None) | Q(is_active=False, closed_at__isnull=False),
+                name="user_closed_is_inactive",
+            ),
+            models.UniqueConstraint(
+                fields=["directory", "directory_id"], condition=~Q(directory=""), name="user_directory_once"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -84,8 +112,8 @@ class User(AbstractBaseUser):
 
     @cached_property
     def roles(self) -> frozenset[Role]:
-        """The roles held when first asked; one request decides on one set."""
-        return frozenset(Role(role) for role in self.role_assignments.values_list("role", flat=True))
+        """The roles held when first asked; one request decides on one set. Suspended ones count for nothing."""
+        return frozenset(Role(role) for role in self.role_assignments.live().values_list("role", flat=True))
 
     def is_verified(self) -> bool:
         """Whether this person has shown a second factor; only a request can say so (django-otp's middleware)."""
@@ -99,7 +127,33 @@ class User(AbstractBaseUser):
         return self.has_perm(app_label)
 
 
+class NoSeat(Exception):
+    """There are two administrators already."""
+
+
+class RoleAssignmentQuerySet(models.QuerySet["RoleAssignment"]):
+    def live(self) -> Self:
+        return self.filter(suspended_at=None)
+
+    def give(self, *, user: User, role: Role, granted_by: User | None = None) -> RoleAssignment:
+        """The person's assignment of the role, made if they do not hold it. Raises NoSeat for a third administrator."""
+        held = self.filter(user=user, role=role).first()
+        if held is not None:
+            return held
+        seat = self._free_seat() if role == Role.ADMIN else None
+        return self.create(user=user, role=role, granted_by=granted_by, seat=seat)
+
+    def _free_seat(self) -> int:
+        taken = set(self.model.objects.filter(role=Role.ADMIN).values_list("seat", flat=True))
+        free = [seat for seat in range(1, MOST_ADMINISTRATORS + 1) if seat not in taken]
+        if not free:
+            raise NoSeat
+        return free[0]
+
+
 class RoleAssignment(models.Model):
+    """A role somebody holds. Given and taken by compliance.access.people alone, which has two people agree on it."""
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="role_assignments")
     role = models.CharField(max_length=30, choices=Role.choices)
@@ -107,11 +161,23 @@ class RoleAssignment(models.Model):
     granted_by = models.ForeignKey(
         User, null=True, blank=True, editable=False, on_delete=models.PROTECT, related_name="+"
     )
+    suspended_at = models.DateTimeField(null=True, blank=True, editable=False)
+    seat = models.PositiveSmallIntegerField(
+        null=True, blank=True, editable=False, help_text="Of the two administrators, which; empty for every other role."
+    )
+
+    objects = RoleAssignmentQuerySet.as_manager()
 
     class Meta:
         ordering = ["role"]
         constraints = [
             models.UniqueConstraint(fields=["user", "role"], name="role_assignment_once"),
+            models.UniqueConstraint(fields=["seat"], name="role_assignment_seat_once"),
+            models.CheckConstraint(
+                condition=Q(role="admin", seat__in=[1, MOST_ADMINISTRATORS], seat__isnull=False)
+                | (~Q(role="admin") & Q(seat=None)),
+                name="role_assignment_two_administrators",
+            ),
             models.CheckConstraint(condition=Q(role__in=Role.values), name="role_assignment_role"),
         ]
 

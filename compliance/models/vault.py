@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 
 from clinchat.lib import clock
+from clinchat.lib.sealed_field import SealedField
 
 
 class VaultEntry(models.Model):
@@ -13,7 +14,7 @@ class VaultEntry(models.Model):
     scope = models.UUIDField(help_text="The conversation.")
     token = models.CharField(max_length=40)
     label = models.CharField(max_length=20)
-    sealed = models.BinaryField(help_text="AES-256-GCM, bound to scope and token.")
+    value = SealedField(bound_to=("scope", "token"), db_column="sealed")
     blind_index = models.BinaryField(max_length=32, help_text="Keyed digest of the value: equality without opening.")
     patient = models.CharField(
         max_length=20, blank=True, help_text="Pseudonym of the patient, where the value is their record number."

@@ -43,6 +43,7 @@ def environment() -> dict[str, str]:
         "REDIS_URL": settings.REDIS_URL,
         "SECRET_KEY_FILE": str(keys / "secret_key"),
         "SEALING_KEY_FILE": str(keys / "sealing_key"),
+        "INDEX_KEY_FILE": str(keys / "index_key"),
         "CLINCHAT_HOSTS": "127.0.0.1",
         "CLINCHAT_TLS": "false",
     }

@@ -79,6 +79,7 @@ class Installation:
             "CLINCHAT_HOSTS": "clinchat.example",
             "SECRET_KEY_FILE": str(keys / "secret_key"),
             "SEALING_KEY_FILE": str(keys / "sealing_key"),
+            "INDEX_KEY_FILE": str(keys / "index_key"),
             "AUDIT_SIGNING_KEY_FILE": str(keys / "audit_signing_key"),
             "AUDIT_PUBLIC_KEYS_FILE": str(keys / "audit_public_keys"),
             "AUDIT_CHECKPOINT_FILES": str(self.folder / f"{self.name}.jsonl"),

@@ -24,6 +24,12 @@ ENTITIES = (
 )
 
 
+def blob_of(entry: VaultEntry) -> bytes:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT sealed FROM compliance_vaultentry WHERE id = %s", [entry.pk])
+        return bytes(cursor.fetchone()[0])
+
+
 def test_what_is_stored_comes_back_in_order() -> None:
     vault.store(SCOPE, ENTITIES)
     assert vault.known(SCOPE) == ENTITIES
@@ -47,7 +53,7 @@ def test_same_value_is_sealed_differently_and_indexed_alike() -> None:
     vault.store(SCOPE, ENTITIES[:1])
     vault.store(other, [Entity(token="[NAME_1]", label=Label.NAME, value="ZEBULON QUIXWORTH")])
     first, second = VaultEntry.objects.order_by("pk")
-    assert bytes(first.sealed) != bytes(second.sealed)
+    assert blob_of(first) != blob_of(second)
     assert bytes(first.blind_index) == bytes(second.blind_index)
 
 
@@ -61,9 +67,9 @@ def test_row_moved_elsewhere_does_not_open(moved_to: dict[str, object]) -> None:
 
 def test_altered_bytes_do_not_open() -> None:
     vault.store(SCOPE, ENTITIES[:1])
-    blob = bytearray(VaultEntry.objects.get().sealed)
+    blob = bytearray(blob_of(VaultEntry.objects.get()))
     blob[-1] ^= 1
-    VaultEntry.objects.update(sealed=bytes(blob))
+    VaultEntry.objects.update(value=bytes(blob))
     with pytest.raises(sealed.Unsealable):
         vault.known(SCOPE)
 

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-READERS = {"text", "flag", "number", "words", "address", "secret", "key"}
-FROM_FILE = {"secret", "key"}
+READERS = {"text", "flag", "number", "words", "address", "secret", "key", "keys"}
+FROM_FILE = {"secret", "key", "keys"}
 ALLOWED = {
     ("clinchat/env.py", "text"): "the reader itself; every caller's name is found",
     ("clinchat/local/services.py", "embedded"): "asked for DATABASE_URL and REDIS_URL, which the settings read too",
@@ -86,6 +86,6 @@ def test_the_list_is_complete_and_current() -> None:
 
 def test_what_compose_sets_is_read() -> None:
     text = (ROOT / "deploy/compose.yaml").read_text()
-    given = set(re.findall(r"^ +((?:CLINCHAT|DATABASE|REDIS|SECRET|SEALING|AUDIT)_[A-Z_]+):", text, re.MULTILINE))
+    given = set(re.findall(r"^ +((?:CLINCHAT|DATABASE|REDIS|SECRET|SEALING|INDEX|AUDIT)_[A-Z_]+):", text, re.MULTILINE))
     assert len(given) >= 10
     assert given <= set(found())
