@@ -39,7 +39,7 @@ run: setup ## Start everything on http://127.0.0.1:8000 (CLINCHAT_PORT changes t
 	@$(BIN)/python -m clinchat.local
 
 test: setup-dev ## Run the tests (ARGS="tests/chat -x" passes words on)
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
 
 check: setup-dev ## Lint, types, dependency direction, settings, migrations, templates (container files: make test)
 	@$(BIN)/ruff check .

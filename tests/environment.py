@@ -10,7 +10,8 @@ OURS = ("CLINCHAT_", "DATABASE_", "REDIS_", "SECRET_KEY", "SEALING_KEY", "INDEX_
 for name in [n for n in os.environ if n.startswith(OURS)]:
     if name != "CLINCHAT_TEST_VAR":
         del os.environ[name]
-os.environ["CLINCHAT_VAR"] = os.environ.get("CLINCHAT_TEST_VAR") or str(Path(tempfile.gettempdir()) / "clinchat-tests")
+var = os.environ.get("CLINCHAT_TEST_VAR") or str(Path(tempfile.gettempdir()) / "clinchat-tests")
+os.environ["CLINCHAT_VAR"] = var + os.environ.get("PYTEST_XDIST_WORKER", "")  # servers of its own for each process
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps an event loop in the main thread
 
 from clinchat import local
