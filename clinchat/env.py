@@ -8,12 +8,17 @@ from __future__ import annotations
 
 import base64
 import os
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from urllib.parse import quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 TRUE = {"1", "true", "yes", "on"}
 FALSE = {"0", "false", "no", "off"}
+_DOMAIN = re.compile(r"(?:[a-z0-9](?:[a-z0-9-]*[a-z0-9])?\.)*[a-z](?:[a-z0-9-]*[a-z0-9])?", re.IGNORECASE)
+"""Names joined by dots; the last begins with a letter, which no IP address does."""
 
 
 def text(name: str, default: str = "") -> str:
@@ -39,6 +44,24 @@ def number(name: str, default: int, *, low: int, high: int) -> int:
     raise ImproperlyConfigured(f"{name} must be a whole number from {low} to {high}.")
 
 
+def rate(name: str, default: str) -> tuple[int, int]:
+    """So many in so many seconds, written "30/600"; at most a day."""
+    number_, _, seconds = text(name, default).partition("/")
+    if all(part.isascii() and part.isdigit() for part in (number_, seconds)):
+        found = int(number_[:9]), int(seconds[:9])
+        if 1 <= found[0] <= 100_000 and 1 <= found[1] <= 86_400:
+            return found
+    raise ImproperlyConfigured(f"{name} must be a number and seconds, such as {default}: at most 100000 in 86400.")
+
+
+def file(name: str) -> str:
+    """The path of a file that can be read; empty when the variable is unset."""
+    value = text(name)
+    if value and not os.access(value, os.R_OK):
+        raise ImproperlyConfigured(f"{name}: that file cannot be read.")
+    return value
+
+
 def words(name: str, default: str = "") -> list[str]:
     """A comma-separated list; empty entries are dropped."""
     return [item.strip() for item in text(name, default).split(",") if item.strip()]
@@ -56,15 +79,60 @@ def address(name: str) -> tuple[str, int] | str:
     raise ImproperlyConfigured(f"{name} must be a host and a port, log.example:514, or the path of a socket, /dev/log.")
 
 
+def domain(name: str, *, candidates: Sequence[str]) -> str:
+    """The variable NAME as a domain; unset, the first of `candidates` that is one and no address, else localhost."""
+    value = text(name)
+    if value and not _DOMAIN.fullmatch(value):
+        raise ImproperlyConfigured(f"{name} must be a domain, such as clinchat.hospital.example.")
+    return (value or next(filter(_DOMAIN.fullmatch, candidates), "localhost")).lower()
+
+
+def encrypted(name: str, *schemes: str) -> str:
+    """The variable NAME, an address of one of `schemes`, which encrypt; on this machine it may be without."""
+    value = text(name)
+    if is_encrypted(value, *schemes):
+        return value
+    raise ImproperlyConfigured(f"{name} must be an address that begins with {' or '.join(f'{s}://' for s in schemes)}.")
+
+
+def is_encrypted(url: str, *schemes: str) -> bool:
+    """Whether an address is of one of `schemes`, or on this machine."""
+    try:
+        parts = urlsplit(url)
+        return bool(parts.hostname) and (parts.scheme in schemes or parts.hostname in {"127.0.0.1", "::1", "localhost"})
+    except ValueError:
+        return False
+
+
+def password(name: str) -> str:
+    """The variable NAME, else the content of the file named by NAME_FILE, of any length; "" when neither is given."""
+    path = secret_file(name)
+    if path is None:
+        return text(name)
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except OSError:
+        raise ImproperlyConfigured(f"{name}: the file {path} cannot be read.") from None
+
+
+def with_password(url: str, password: str) -> str:
+    """A redis:// or rediss:// address with the password in it."""
+    parts = urlsplit(url)
+    if not parts.hostname or parts.password:
+        raise ImproperlyConfigured("REDIS_PASSWORD needs a REDIS_URL with a host and without a password of its own.")
+    user = f"{parts.username}:" if parts.username else ":"
+    host = parts.netloc.rpartition("@")[2]
+    return parts._replace(netloc=f"{user}{quote(password, safe='')}@{host}").geturl()
+
+
 def secret(name: str, *, file: Path | None = None) -> str:
     """The variable NAME, else the content of the file named by NAME_FILE, else of `file`.
 
     Raises ImproperlyConfigured when none of them gives a value of at least 32 characters.
     """
     value = text(name)
-    source = text(f"{name}_FILE")
-    path = Path(source) if source else file
-    if not value and path is not None:
+    path = secret_file(name, file=file)
+    if path is not None:
         try:
             value = path.read_text(encoding="utf-8").strip()
         except OSError:
@@ -72,6 +140,12 @@ def secret(name: str, *, file: Path | None = None) -> str:
     if len(value) < 32:
         raise ImproperlyConfigured(f"{name} is missing or shorter than 32 characters; set {name} or {name}_FILE.")
     return value
+
+
+def secret_file(name: str, *, file: Path | None = None) -> Path | None:
+    """The file that `secret` reads NAME from; None when the variable itself holds it, or neither is given."""
+    source = text(f"{name}_FILE")
+    return None if text(name) else Path(source) if source else file
 
 
 def keys(name: str, *, file: Path | None = None) -> list[bytes]:

@@ -1,5 +1,7 @@
 """Make the keys and passwords of a compose installation, once: `sudo python3 deploy/make_secrets.py /etc/clinchat`.
 
+With --new-sealing-key a new sealing key is put in front of those there are; `manage.py rotate_keys` does the rest.
+
 Each file belongs to the account that reads it in its container and to nobody else; compose mounts it as it is.
 An existing file is never touched: a new sealing key would leave every masked value closed for good. But the public
 half of a new signing key is added to `audit_public_keys`, where those of earlier ones stay.
@@ -8,6 +10,7 @@ half of a new signing key is added to `audit_public_keys`, where those of earlie
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 import runpy
 import secrets
@@ -16,6 +19,7 @@ from hashlib import sha512
 from pathlib import Path
 
 APP, POSTGRES = 10001, 999  # `user:` of the services in compose.yaml
+REDIS = 999
 
 
 def main(folder: Path) -> None:
@@ -23,19 +27,46 @@ def main(folder: Path) -> None:
     signing, owner, password = (
         folder / name for name in ("audit_signing_key", "database_owner_password", "database_password")
     )
+    redis = folder / "redis_password"
     made = [
         _make(folder / "secret_key", secrets.token_urlsafe(48), APP),
-        _make(folder / "sealing_key", base64.b64encode(secrets.token_bytes(32)).decode(), APP),
-        _make(signing, base64.b64encode(secrets.token_bytes(32)).decode(), APP),
+        _make(folder / "index_key", _index_key(folder / "sealing_key"), APP),
+        _make(folder / "sealing_key", _key(), APP),
+        _make(signing, _key(), APP),
         _publish(signing, folder / "audit_public_keys"),
         _make(folder / "database_admin_password", secrets.token_urlsafe(32), POSTGRES),
         _make(owner, secrets.token_urlsafe(32), POSTGRES),
         _make(password, secrets.token_urlsafe(32), POSTGRES),
         _make(folder / "pgpass_owner", f"db:5432:clinchat:clinchat_owner:{owner.read_text().strip()}", APP),
         _make(folder / "pgpass", f"db:5432:clinchat:clinchat:{password.read_text().strip()}", APP),
+        _make(redis, secrets.token_urlsafe(32), APP),
+        _make(folder / "redis_config", f"requirepass {redis.read_text().strip()}", REDIS),
     ]
     told = "\n".join(f"made {path}" for path in made if path) or f"{folder} is complete; nothing was changed"
     sys.stdout.write(f"{told}\n")
+
+
+def new_sealing_key(folder: Path) -> None:
+    """Put a new key in front. In place: compose has mounted this very file, and a process reads it when it changes."""
+    path = folder / "sealing_key"
+    with path.open("r+b", buffering=0) as file:
+        ring = _key().encode() + b"\n" + file.read()
+        file.seek(0)
+        file.write(ring)
+        os.fsync(file.fileno())
+    sys.stdout.write(f"put a new key in front in {path}; now run: manage.py rotate_keys\n")
+
+
+def _key() -> str:
+    return base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def _index_key(sealing: Path) -> str:
+    """Before 0.3.0 it was made from the sealing key: where that is older, equal values must stay equal."""
+    if not sealing.exists():
+        return _key()
+    first = base64.b64decode(sealing.read_text().split()[0])
+    return base64.b64encode(hmac.digest(first, b"index", "sha256")).decode()
 
 
 def _make(path: Path, value: str, owner: int) -> Path | None:
@@ -79,6 +110,10 @@ def public_half(seed: bytes) -> bytes:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or os.geteuid() != 0:
+    words = [word for word in sys.argv[1:] if word != "--new-sealing-key"]
+    if len(words) != 1 or os.geteuid() != 0:
         sys.exit("Run it as root and name a folder: sudo python3 deploy/make_secrets.py /etc/clinchat")
-    main(Path(sys.argv[1]))
+    if len(words) == len(sys.argv) - 1:
+        main(Path(words[0]))
+    else:
+        new_sealing_key(Path(words[0]))

@@ -19,9 +19,9 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from django.conf import settings
 
-from clinchat.lib.keys import KeysUnavailable, Unsealable, keys
+from clinchat.lib.keys import KeysUnavailable, Unsealable, holder, keys
 
-__all__ = ["KeysUnavailable", "Unsealable", "blind_index", "rewrap", "seal", "unseal", "wrapped_by"]
+__all__ = ["KeysUnavailable", "Unsealable", "blind_index", "head", "rewrap", "seal", "unseal", "wrapped_by"]
 
 VERSION = b"\x02"
 KEY_BYTES = 32
@@ -36,9 +36,7 @@ class _Parts:
     """Nonce and ciphertext."""
 
     def joined(self) -> bytes:
-        name = self.key_id.encode()
-        head = bytes([len(name)]) + name + len(self.wrapped).to_bytes(2, "big")
-        return VERSION + head + self.wrapped + self.value
+        return head(self.key_id) + len(self.wrapped).to_bytes(2, "big") + self.wrapped + self.value
 
 
 def seal(value: bytes, *, aad: bytes) -> bytes:
@@ -51,7 +49,7 @@ def seal(value: bytes, *, aad: bytes) -> bytes:
 def unseal(blob: bytes, *, aad: bytes) -> bytes:
     """The value sealed in `blob`. Raises Unsealable when key, place or bytes differ, and KeysUnavailable."""
     parts = _parts(blob)
-    data_key = keys().unwrap(parts.key_id, parts.wrapped, aad=aad)
+    data_key = holder(parts.key_id).unwrap(parts.key_id, parts.wrapped, aad=aad)
     try:
         return AESGCM(data_key).decrypt(parts.value[:NONCE_BYTES], parts.value[NONCE_BYTES:], aad)
     except (InvalidTag, ValueError):
@@ -61,13 +59,20 @@ def unseal(blob: bytes, *, aad: bytes) -> bytes:
 def rewrap(blob: bytes, *, aad: bytes) -> bytes:
     """`blob` with its data key wrapped by the current key-encryption key. Raises as `unseal` does."""
     parts = _parts(blob)
-    key_id, wrapped = keys().wrap(keys().unwrap(parts.key_id, parts.wrapped, aad=aad), aad=aad)
+    data_key = holder(parts.key_id).unwrap(parts.key_id, parts.wrapped, aad=aad)
+    key_id, wrapped = keys().wrap(data_key, aad=aad)
     return _Parts(key_id, wrapped, parts.value).joined()
 
 
 def wrapped_by(blob: bytes) -> str:
     """The id of the key-encryption key that a sealed value needs. Raises Unsealable."""
     return _parts(blob).key_id
+
+
+def head(key_id: str) -> bytes:
+    """What each value begins with whose data key is wrapped by this key."""
+    name = key_id.encode()
+    return VERSION + bytes([len(name)]) + name
 
 
 def _parts(blob: bytes) -> _Parts:

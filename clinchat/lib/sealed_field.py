@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import models
 
 from clinchat.lib import sealed
+from clinchat.lib.keys import keys
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -83,8 +84,10 @@ class SealedField(SealedFieldBase):
 
     def pre_save(self, model_instance: models.Model, add: bool) -> Any:
         value = model_instance.__dict__.get(self.attname)
-        if isinstance(value, _Closed):  # was never opened: it stays as it is
-            return value.blob
+        if isinstance(value, _Closed):  # was never opened: it stays as it is, but not under a key that is to go
+            if value.blob.startswith(sealed.head(keys().current())):
+                return value.blob
+            return sealed.rewrap(value.blob, aad=self.place(model_instance))
         return None if value is None else sealed.seal(str(value).encode(), aad=self.place(model_instance))
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:

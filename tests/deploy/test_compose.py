@@ -95,6 +95,7 @@ def test_the_image_runs_as_the_account_that_owns_its_secrets(resolved: Compose) 
         assert service["image"] == f"clinchat:{__version__}", name
     database = resolved["services"]["db"]["user"].partition(":")[0]
     assert f"APP, POSTGRES = {user[1].partition(':')[0]}, {database}" in made
+    assert f"REDIS = {resolved['services']['redis']['user'].partition(':')[0]}\n" in made
 
 
 def test_other_images_are_pinned_to_a_full_version(resolved: Compose) -> None:
@@ -127,7 +128,8 @@ def test_the_keys_are_where_they_are_needed(resolved: Compose) -> None:
             holders.setdefault(mount["source"], set()).add(name)
     assert holders["tls_key"] == {"proxy"}
     assert holders["database_admin_password"] == {"db"}
-    assert holders["sealing_key"] == APP
+    assert holders["sealing_key"] == holders["index_key"] == holders["redis_password"] == APP
+    assert holders["redis_config"] == {"redis"}
     assert holders["pgpass"] == APP - {"beat", "migrate"}
     assert holders["pgpass_owner"] == {"migrate"}
     assert holders["database_owner_password"] == {"db"}

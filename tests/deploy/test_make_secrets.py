@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import base64
+import hmac
 import os
 import runpy
 import subprocess
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -37,11 +39,16 @@ def test_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolved:
         for mount in service.get("secrets", []):
             if path := files.get(mount["source"]):
                 assert (path.stat().st_mode & 0o777, str(path.stat().st_uid)) == (0o400, owners[reader]), path.name
-    for name in ("secret_key", "sealing_key"):
+    for name in ("secret_key", "sealing_key", "index_key"):
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.setenv(f"{name.upper()}_FILE", str(files[name]))
     assert len(env.secret("SECRET_KEY")) >= 50
-    assert len(env.key("SEALING_KEY")) == 32
+    assert len({env.key("SEALING_KEY"), env.key("INDEX_KEY")}) == 2
+    monkeypatch.setenv("REDIS_PASSWORD_FILE", str(files["redis_password"]))
+    secret = env.password("REDIS_PASSWORD")
+    assert files["redis_config"].read_text() == f"requirepass {secret}\n"
+    assert len(secret) >= 32
+    assert env.with_password("redis://redis:6379/0", secret) == f"redis://:{secret}@redis:6379/0"
     password = files["database_password"].read_text().strip()
     assert files["pgpass"].read_text() == f"db:5432:clinchat:clinchat:{password}\n"
     owner = files["database_owner_password"].read_text().strip()
@@ -64,6 +71,36 @@ def test_what_is_there_stays(tmp_path: Path) -> None:
 
 
 @root_only
+def test_an_installation_of_before_keeps_its_equal_values(tmp_path: Path) -> None:
+    key = os.urandom(32)
+    (tmp_path / "sealing_key").write_bytes(base64.b64encode(key) + b"\n")
+    run(str(tmp_path))
+    assert base64.b64decode((tmp_path / "index_key").read_text()) == hmac.digest(key, b"index", "sha256")
+    other = tmp_path / "new"
+    run(str(other))
+    made = base64.b64decode((other / "sealing_key").read_text())
+    assert base64.b64decode((other / "index_key").read_text()) != hmac.digest(made, b"index", "sha256")
+
+
+@root_only
+def test_a_new_sealing_key_stands_in_front_in_the_very_same_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run(str(tmp_path))
+    path = tmp_path / "sealing_key"
+    before, was = path.read_text(), path.stat()
+    done = run(str(tmp_path), "--new-sealing-key")
+    assert done.returncode == 0, done.stderr
+    assert path.read_text().endswith(f"\n{before}")
+    now = path.stat()
+    assert (now.st_ino, now.st_mode, now.st_uid) == (was.st_ino, was.st_mode, was.st_uid)
+    monkeypatch.delenv("SEALING_KEY", raising=False)
+    monkeypatch.setenv("SEALING_KEY_FILE", str(path))
+    assert len(set(env.keys("SEALING_KEY"))) == 2
+    assert not {line for line in path.read_text().split() if line in done.stdout}
+
+
+@root_only
 def test_the_public_halves_of_earlier_signing_keys_stay(tmp_path: Path) -> None:
     run(str(tmp_path))
     keys = tmp_path / "audit_public_keys"
@@ -78,7 +115,7 @@ def test_the_public_halves_of_earlier_signing_keys_stay(tmp_path: Path) -> None:
     assert keys.read_text().split() == [base64.b64encode(_public_half(tmp_path / "audit_signing_key")).decode()]
 
 
-@pytest.mark.parametrize("seed", [bytes(32), bytes([255] * 32), *(os.urandom(32) for _ in range(20))])
+@pytest.mark.parametrize("seed", [bytes(32), bytes([255] * 32), *(sha256(bytes([n])).digest() for n in range(20))])
 def test_the_public_half_is_the_one_of_ed25519(seed: bytes) -> None:
     expected = Ed25519PrivateKey.from_private_bytes(seed).public_key().public_bytes_raw()
     assert runpy.run_path(str(SCRIPT))["public_half"](seed) == expected
