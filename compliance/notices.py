@@ -2,11 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.contrib.auth.models import AnonymousUser
+from django.db.models import Case, Count, IntegerField, QuerySet, Value, When, Window
 
 from clinchat.lib import clock
-from compliance.access.roles import Role
+from compliance.access.decisions import allows
+from compliance.access.roles import Action, Role
 from compliance.models import Notice, User
+
+ON_A_PAGE = 3
+"""So many stand on each page; the others are on the page of all notices."""
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What stands on a page: the most serious first, and how many more there are."""
+
+    first: Sequence[Notice]
+    more: int
+    may_dismiss: bool = False
 
 
 def tell(
@@ -24,6 +42,46 @@ def holders(*roles: Role) -> list[User]:
     return list(held.distinct())
 
 
-def dismiss(user: User, notice_id: object) -> None:
+def dismiss(user: User, notice_id: UUID) -> None:
     """The person has read it. A notice of somebody else stays as it is."""
     Notice.objects.unread(user).filter(pk=notice_id).update(read_at=clock.now())
+
+
+def dismiss_all(user: User) -> int:
+    """The person has read all of them; returns how many there were."""
+    return Notice.objects.unread(user).update(read_at=clock.now())
+
+
+def shown(user: User) -> Shown:
+    """The unread notices for a page of the person, in one query."""
+    first = list(_by_weight(Notice.objects.unread(user)).annotate(unread=Window(Count("*")))[:ON_A_PAGE])
+    if not first:
+        return Shown([], 0)
+    return Shown(first, first[0].unread - len(first), may_dismiss=allows(user, Action.OWN_SETTINGS))
+
+
+def shown_to(viewer: User | AnonymousUser) -> Shown:
+    """As `shown`, for whoever looks at a page: nothing before both factors were shown."""
+    if not viewer.is_authenticated or not viewer.is_verified():
+        return Shown([], 0)
+    return shown(viewer)
+
+
+def unread(user: User) -> QuerySet[Notice]:
+    """All of them, the most serious first."""
+    return _by_weight(Notice.objects.unread(user))
+
+
+def read(user: User) -> QuerySet[Notice]:
+    """Those the person has dismissed, the newest first."""
+    return Notice.objects.filter(user=user).exclude(read_at=None)
+
+
+def _by_weight(notices: QuerySet[Notice]) -> QuerySet[Notice]:
+    weight = Case(
+        When(level=Notice.Level.CRITICAL, then=Value(0)),
+        When(level=Notice.Level.WARNING, then=Value(1)),
+        default=Value(2),
+        output_field=IntegerField(),
+    )
+    return notices.order_by(weight, "-created_at")

@@ -34,6 +34,11 @@ def rule_for(model: type[Model], rule: Rule) -> None:
     _RULES[model] = rule
 
 
+def rules() -> dict[type[Model], Rule]:
+    """Every kind of object that has a rule, with it."""
+    return dict(_RULES)
+
+
 def allows(user: User | AnonymousUser, action: Action, obj: Model | None = None) -> bool:
     """Whether the person may do `action` now, to `obj` if one is given.
 

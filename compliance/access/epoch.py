@@ -33,11 +33,16 @@ def bump() -> None:
 
 
 def current() -> int:
-    """The number, at most a second old. Uses a database connection at most once a second in each process."""
-    with _Seen.lock:
-        if time.monotonic() - _Seen.at >= FRESH_SECONDS:
+    """The number, at most a second old. Uses a database connection at most once a second in each process.
+
+    While one thread asks, the others go on with the number before: without a database they must not queue behind it.
+    """
+    if time.monotonic() - _Seen.at >= FRESH_SECONDS and _Seen.lock.acquire(blocking=_Seen.number < 0):
+        try:
             with connection.cursor() as cursor:
                 cursor.execute("SELECT number FROM compliance_accessepoch")
                 row = cursor.fetchone()
             _Seen.number, _Seen.at = row[0] if row else 0, time.monotonic()
-        return _Seen.number
+        finally:
+            _Seen.lock.release()
+    return _Seen.number

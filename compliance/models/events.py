@@ -31,7 +31,6 @@ class Code(models.TextChoices):
     INPUT_VALIDATION_FAIL = "input_validation_fail"
     NETWORK_BLOCKED = "network_blocked"
     NETWORK_UNBLOCKED = "network_unblocked"
-    SESSION_CREATED = "session_created"
     SESSION_EXPIRED = "session_expired"
     USER_CREATED = "user_created"
     USER_UPDATED = "user_updated"

@@ -57,6 +57,9 @@ class User(AbstractBaseUser):
     is_active = models.BooleanField("active", default=True, help_text="Clear this to close the account at once.")
     closed_because = models.CharField(max_length=10, choices=Closed, blank=True, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
+    reopened_at = models.DateTimeField(
+        null=True, blank=True, editable=False, help_text="Counts as a use when it is asked whether it is dormant."
+    )
     is_demo = models.BooleanField("demo account", default=False, editable=False)
     is_service = models.BooleanField(
         "service account",
@@ -97,6 +100,10 @@ class User(AbstractBaseUser):
             ),
             models.UniqueConstraint(
                 fields=["directory", "directory_id"], condition=~Q(directory=""), name="user_directory_once"
+            ),
+            models.CheckConstraint(  # what Django writes for a password that cannot be used begins so
+                condition=Q(directory="") | Q(password__startswith="!"),  # noqa: S106  # that none matches
+                name="user_directory_no_password_here",
             ),
         ]
 

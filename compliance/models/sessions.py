@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from typing import ClassVar
 
 from django.contrib.sessions.base_session import AbstractBaseSession, BaseSessionManager
 from django.db import models
@@ -23,13 +24,20 @@ class Session(AbstractBaseSession):
 
     id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, help_text="Names it in addresses.")
     session_key = models.CharField(primary_key=True, max_length=64)
-    user = models.ForeignKey(User, null=True, on_delete=models.CASCADE, related_name="sessions")
+    user = models.ForeignKey(
+        User,
+        null=True,
+        on_delete=models.CASCADE,
+        related_name="sessions",
+        help_text="Who is signed in, or whose second factor it awaits.",
+    )
+    verified = models.BooleanField(default=False, help_text="Both factors were shown: only then does it open anything.")
     source = models.GenericIPAddressField(null=True)
     agent = models.CharField(max_length=300, blank=True, help_text="What the browser calls itself.")
     began_at = models.DateTimeField(default=clock.now)
     seen_at = models.DateTimeField(default=clock.now)
 
-    objects = SessionManager()
+    objects: ClassVar[SessionManager] = SessionManager()
 
     class Meta:
         indexes = [models.Index(fields=["user", "-seen_at"], name="session_of_user")]
