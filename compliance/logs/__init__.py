@@ -9,9 +9,26 @@ from __future__ import annotations
 from typing import Any
 
 from compliance.logs.hooks import serve
-from compliance.logs.markers import auth_failed, phi_detected, slow_query, timed_out
+from compliance.logs.markers import (
+    auth_failed,
+    emergency_access,
+    many_auth_failures,
+    phi_detected,
+    slow_query,
+    timed_out,
+)
 
-__all__ = ["LEVELS", "auth_failed", "configuration", "phi_detected", "serve", "slow_query", "timed_out"]
+__all__ = [
+    "LEVELS",
+    "auth_failed",
+    "configuration",
+    "emergency_access",
+    "many_auth_failures",
+    "phi_detected",
+    "serve",
+    "slow_query",
+    "timed_out",
+]
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _QUIET = {

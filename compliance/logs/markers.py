@@ -1,4 +1,4 @@
-"""The lines an operator searches for: AUTH_FAILED, PHI_DETECTED, SLOW_QUERY, TIMEOUT. Ids, counts and fixed words."""
+"""The lines an operator searches for: AUTH_FAILED, BREAK_GLASS, PHI_DETECTED, SLOW_QUERY, TIMEOUT. No free text."""
 
 from __future__ import annotations
 
@@ -24,12 +24,24 @@ def auth_failed(*, event_id: UUID, step: str = "", account: UUID | None = None) 
     _emit(_audit, logging.WARNING, "AUTH_FAILED", "A sign-in failed", fields)
 
 
+def many_auth_failures(*, event_id: UUID, more_than: int, seconds: int) -> None:
+    """More than so many sign-ins failed in so many seconds, of all accounts: somebody may be trying passwords."""
+    fields = {"event_id": _id(event_id), "more_than": more_than, "seconds": seconds}
+    _emit(_security, logging.ERROR, "AUTH_FAILURES", "Many sign-ins fail", fields)
+
+
 def phi_detected(spans: Iterable[Span], *, where: str) -> None:
     """Identifiers were found and masked: how many of which kind. Says nothing when there are none."""
     labels = Counter(str(span.label) for span in spans)
     if labels:
         fields = {"where": _word(where), "count": labels.total(), "labels": dict(sorted(labels.items()))}
         _emit(_security, logging.INFO, "PHI_DETECTED", "Identifiers were masked", fields)
+
+
+def emergency_access(*, access: UUID, account: UUID, kind: str) -> None:
+    """Somebody took emergency access to one object of this kind."""
+    fields = {"access": _id(access), "account": _id(account), "kind": _word(kind)}
+    _emit(_security, logging.WARNING, "BREAK_GLASS", "Emergency access was taken", fields)
 
 
 def slow_query(*, ms: float, fingerprint: str, statement: str, table: str = "") -> None:
