@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
 
 from django.db import transaction
-from django_otp.oath import TOTP
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from clinchat.lib import clock
 from compliance.access import Role, factors
-from compliance.models import Clearance, RoleAssignment, User
+from compliance.models import Authenticator, Clearance, RoleAssignment, User
 
 DOMAIN = "clinchat.example"
 CLEARED_FOR = timedelta(days=365)
@@ -66,7 +63,10 @@ class NotADemoAccount(Exception):
 
 @transaction.atomic
 def ensure(person: Person, *, password: str) -> User:
-    """The person's account, complete: roles, clearance, authenticator and recovery codes. Safe to repeat."""
+    """The person's account, complete: roles, clearance, authenticator and recovery codes. Safe to repeat.
+
+    A closed one stays as it is.
+    """
     user = User.objects.filter(email=person.email).first()
     if user is None:
         user = User.objects.create_user(
@@ -79,6 +79,8 @@ def ensure(person: Person, *, password: str) -> User:
         )
     if not user.is_demo:
         raise NotADemoAccount
+    if not user.is_active:
+        return user  # closed by somebody who tried that out
     if not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
@@ -88,10 +90,21 @@ def ensure(person: Person, *, password: str) -> User:
     if person.cleared and not user.clearances.live(now).exists():
         Clearance.objects.create(user=user, expires_at=now + CLEARED_FOR, reason="Demo account")
     if not factors.has_app(user):
-        TOTPDevice.objects.create(user=user, name="Authenticator app")
+        Authenticator.objects.create(user=user, name="Authenticator app")
     if not factors.recovery_codes_left(user):
         factors.new_recovery_codes(user)
     return user
+
+
+def wake(person: Person) -> None:
+    """A demo that lay unused for months must not begin with a dormant account and suspended roles."""
+    user = User.objects.filter(email=person.email, is_demo=True).first()
+    if user is None:
+        return
+    if user.closed_because == User.Closed.DORMANT:
+        user.is_active, user.closed_because, user.closed_at, user.reopened_at = True, "", None, clock.now()
+        user.save(update_fields=["is_active", "closed_because", "closed_at", "reopened_at"])
+    user.role_assignments.exclude(suspended_at=None).update(suspended_at=None)
 
 
 class Code(NamedTuple):
@@ -102,21 +115,19 @@ class Code(NamedTuple):
 def wait_for_new_code(email: str) -> float:
     """Seconds until this account has a code that was not used yet; 0 when the current one is unused."""
     device = _device(email)
-    step = int((time.time() - device.t0) // device.step)
-    return max(0.0, (device.last_t + 1) * device.step + device.t0 - time.time()) if step <= device.last_t else 0.0
+    codes = device.totp
+    return max(0.0, (device.last_t + 1) * codes.step - codes.time) if codes.t() <= device.last_t else 0.0
 
 
 def current_code(email: str) -> Code:
     """What the authenticator app of a demo account shows now. Raises NotADemoAccount for any other."""
-    device = _device(email)
-    totp = TOTP(device.bin_key, device.step, device.t0, device.digits)
-    totp.time = time.time()
-    return Code(f"{totp.token():0{device.digits}d}", device.step - int(totp.time - device.t0) % device.step)
+    codes = _device(email).totp
+    return Code(f"{codes.token():0{codes.digits}d}", codes.step - int(codes.time) % codes.step)
 
 
-def _device(email: str) -> TOTPDevice:
-    devices = TOTPDevice.objects.filter(user__email=email.strip().lower(), user__is_demo=True, confirmed=True)
-    device = devices.order_by("pk").first()
+def _device(email: str) -> Authenticator:
+    devices = Authenticator.objects.filter(user__email=email.strip().lower(), user__is_demo=True, confirmed=True)
+    device: Authenticator | None = devices.first()
     if device is None:
         raise NotADemoAccount
     return device

@@ -2,16 +2,37 @@
 
 from __future__ import annotations
 
-from django import forms
-from django.core.validators import RegexValidator
+from typing import Any
 
+from django import forms
+from django.contrib.auth import password_validation
+from django.core.validators import ProhibitNullCharactersValidator, RegexValidator
+
+from compliance.access.proof import MOST_CHARACTERS
 from compliance.models import User
 
 CODE_MISSING = "Enter the 6 digits your authenticator app shows."
 RECOVERY_MISSING = "Enter one of your recovery codes, for example abcd-2efg."
 
 
+def _password(label: str, missing: str) -> forms.CharField:
+    """As it was typed: nothing is stripped, changed or cut off."""
+    field = forms.CharField(
+        label=label,
+        strip=False,
+        max_length=MOST_CHARACTERS,
+        error_messages={"required": missing, "max_length": f"Use at most {MOST_CHARACTERS:,} characters."},
+    )
+    field.validators = [v for v in field.validators if not isinstance(v, ProhibitNullCharactersValidator)]
+    field.validators.append(ProhibitNullCharactersValidator("Use characters that can be typed."))
+    return field
+
+
 class PasswordForm(forms.Form):
+    WRONG = "That e-mail and password did not match. Check both and try again."
+    status = 200
+    """Of the page with this form."""
+
     email = forms.EmailField(
         label="Work e-mail",
         error_messages={
@@ -19,9 +40,44 @@ class PasswordForm(forms.Form):
             "invalid": "Enter your full work e-mail, with the part after the @.",
         },
     )
-    password = forms.CharField(
-        label="Password", strip=False, max_length=1000, error_messages={"required": "Enter your password."}
-    )
+    password = _password("Password", "Enter your password.")
+
+
+class AgainForm(forms.Form):
+    """For a person who is known already."""
+
+    WRONG = "That is not your password. Check it and try again."
+    status = 200
+
+    password = _password("Password", "Enter your password.")
+
+
+class NewPasswordForm(forms.Form):
+    """A password chosen twice. Why it is not good enough is said at its field."""
+
+    new = _password("New password", "Enter a new password.")
+    repeated = _password("New password again", "Enter the new password a second time.")
+
+    def __init__(self, *args: Any, user: User, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+        self.hint = " ".join(filter(None, password_validation.password_validators_help_texts()))
+
+    def clean_new(self) -> str:
+        new: str = self.cleaned_data["new"]
+        password_validation.validate_password(new, self.user)
+        return new
+
+    def clean(self) -> None:
+        new, repeated = self.cleaned_data.get("new"), self.cleaned_data.get("repeated")
+        if new and repeated and new != repeated:
+            self.add_error("repeated", "The two are not the same. Enter both again.")
+
+
+class ChangePasswordForm(NewPasswordForm):
+    current = _password("Current password", "Enter your current password.")
+
+    field_order = ("current", "new", "repeated")
 
 
 class CodeForm(forms.Form):
@@ -31,6 +87,17 @@ class CodeForm(forms.Form):
         code: str = self.cleaned_data["code"].replace(" ", "")
         RegexValidator(r"^[0-9]{6}\Z", CODE_MISSING)(code)
         return code
+
+
+class AppNameForm(forms.Form):
+    name = forms.CharField(
+        label="Name",
+        max_length=64,
+        error_messages={
+            "required": "Enter a name that tells this app from your others.",
+            "max_length": "Use at most 64 characters.",
+        },
+    )
 
 
 class RecoveryForm(forms.Form):

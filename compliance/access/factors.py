@@ -1,4 +1,7 @@
-"""The second factor: an authenticator app, and recovery codes for when it is lost, kept by django-otp."""
+"""The second factors of a person: authenticator apps, passkeys, and recovery codes for when those are lost.
+
+Checking a code is done through `compliance.access.proof`, which counts and records what comes of it.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +9,38 @@ from base64 import b32encode
 from dataclasses import dataclass
 from enum import StrEnum
 from math import ceil
+from os import urandom
 from typing import TYPE_CHECKING
 
 from django.db import transaction
+from django_otp import device_classes
 from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
-from clinchat.lib import clock
+from clinchat.lib import clock, sealed
+from compliance.models import Authenticator, User
+from compliance.models.factors import MOST_FAILURES
 
 if TYPE_CHECKING:
-    from compliance.models import User
+    from uuid import UUID
 
 RECOVERY_CODES = 10
+MOST_APPS = 5
+DIGEST_DIGITS = 16
 
 
 class Factor(StrEnum):
     APP = "app"
     RECOVERY = "recovery"
+    PASSKEY = "passkey"
+
+
+class TooMany(Exception):
+    """The person has as many authenticator apps as an account can have."""
+
+
+class LastFactor(Exception):
+    """It is the only second factor of the person: without it they could not sign in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +53,34 @@ class Attempt:
 
 
 def has_app(user: User) -> bool:
-    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
+    return Authenticator.objects.filter(user=user, confirmed=True).exists()
 
 
-def app_devices(user: User) -> list[TOTPDevice]:
-    return list(TOTPDevice.objects.filter(user=user, confirmed=True).order_by("pk"))
+def has_factor(user: User) -> bool:
+    """Whether the person has set up an authenticator app or a passkey. Recovery codes alone are none."""
+    return count(user) > 0
+
+
+def count(user: User) -> int:
+    """How many authenticator apps and passkeys the person has."""
+    devices = [model.objects.devices_for_user(user, confirmed=True) for model in _real_devices()]
+    return sum(found.count() for found in devices)
+
+
+def available(user: User) -> list[Factor]:
+    """What the person can show now."""
+    factors = [Factor.APP] if has_app(user) else []
+    if count(user) > Authenticator.objects.filter(user=user, confirmed=True).count():
+        factors.append(Factor.PASSKEY)
+    return [*factors, Factor.RECOVERY] if recovery_codes_left(user) else factors
+
+
+def _real_devices() -> list[type[Device]]:
+    return [model for model in device_classes() if model is not StaticDevice]
+
+
+def app_devices(user: User) -> list[Authenticator]:
+    return list(Authenticator.objects.filter(user=user, confirmed=True))
 
 
 def try_code(user: User, code: str, factor: Factor) -> Attempt:
@@ -48,14 +88,16 @@ def try_code(user: User, code: str, factor: Factor) -> Attempt:
 
     Runs in the caller's transaction, which must commit whatever the outcome.
     """
-    model = TOTPDevice if factor is Factor.APP else StaticDevice
+    if factor is Factor.RECOVERY:
+        code = _recovery_digest(user, code)
+    model = Authenticator if factor is Factor.APP else StaticDevice
     devices = model.objects.filter(user=user, confirmed=True).order_by("pk").select_for_update()
     return _try(list(devices), code)
 
 
-def try_new_app(device: TOTPDevice, code: str) -> Attempt:
+def try_new_app(device: Authenticator, code: str) -> Attempt:
     """As try_code, for the one device that is being set up; the right code confirms it."""
-    attempt = _try(list(TOTPDevice.objects.filter(pk=device.pk, confirmed=False).select_for_update()), code)
+    attempt = _try(list(Authenticator.objects.filter(pk=device.pk, confirmed=False).select_for_update()), code)
     if attempt.device is not None:
         attempt.device.confirmed = True
         attempt.device.save(update_fields=["confirmed"])
@@ -67,7 +109,12 @@ def _try(devices: list[Device], code: str) -> Attempt:
     for device in open_devices:
         if device.verify_token(code):
             return Attempt(device)
-    return Attempt(None, tried=bool(open_devices), wait=max((_wait(device) for device in devices), default=0))
+        if device.throttling_failure_count > MOST_FAILURES:  # a wait of hours would shut the owner out
+            device.throttling_failure_count = MOST_FAILURES
+            device.save(update_fields=["throttling_failure_count"])
+    return Attempt(
+        None, tried=bool(open_devices) or not devices, wait=max((_wait(device) for device in devices), default=0)
+    )
 
 
 def _wait(device: Device) -> int:
@@ -75,28 +122,70 @@ def _wait(device: Device) -> int:
     return 0 if allowed else max(1, ceil((why["locked_until"] - clock.now()).total_seconds()))
 
 
-def start_app(user: User) -> TOTPDevice:
-    """A new, unconfirmed authenticator. Unfinished ones go: whoever began them may have seen their key."""
+def start_app(user: User, *, name: str = "Authenticator app") -> Authenticator:
+    """A new, unconfirmed authenticator. Unfinished ones go: whoever began them may have seen their key.
+
+    Raises TooMany.
+    """
     with transaction.atomic():
-        TOTPDevice.objects.filter(user=user, confirmed=False).delete()
-        return TOTPDevice.objects.create(user=user, name="Authenticator app", confirmed=False)
+        if Authenticator.objects.filter(user=user, confirmed=True).count() >= MOST_APPS:
+            raise TooMany
+        Authenticator.objects.filter(user=user, confirmed=False).delete()
+        device = Authenticator(user=user, name=name, confirmed=False)
+        device.save()
+    return device
 
 
-def key_groups(device: TOTPDevice) -> list[str]:
+def unfinished_app(user: User, uuid: UUID | str | None) -> Authenticator | None:
+    """The authenticator the person is setting up, if it is this one."""
+    return Authenticator.objects.filter(uuid=uuid, user=user, confirmed=False).first() if uuid else None
+
+
+def remove_app(user: User, uuid: UUID) -> bool:
+    """Take an authenticator away; False when the person has none of that name. Raises LastFactor.
+
+    Two removals at once cannot leave nothing: they queue for the person's row.
+    """
+    with transaction.atomic():
+        User.objects.select_for_update().get(pk=user.pk)
+        found = Authenticator.objects.filter(user=user, uuid=uuid, confirmed=True).first()
+        if found is None:
+            return False
+        if count(user) == 1:
+            raise LastFactor
+        found.delete()
+        return True
+
+
+def remove_all(user: User) -> None:
+    """Take every second factor and every recovery code away: the next sign-in sets them up anew."""
+    with transaction.atomic():
+        for model in device_classes():
+            model.objects.filter(user=user).delete()
+
+
+def key_groups(device: Authenticator) -> list[str]:
     """The key as an authenticator app takes it, in groups a person can type."""
-    key = b32encode(device.bin_key).decode()
+    key = device.key
     return [key[start : start + 4] for start in range(0, len(key), 4)]
 
 
 def new_recovery_codes(user: User) -> list[str]:
-    """Ten new codes in place of all earlier ones. They are shown once: nothing returns them again."""
+    """Ten new codes in place of all earlier ones. They are shown once: the table holds keyed digests of them."""
     with transaction.atomic():
         device, _ = StaticDevice.objects.get_or_create(user=user, name="Recovery codes")
         device.token_set.all().delete()
-        codes = [StaticToken.random_token() for _ in range(RECOVERY_CODES)]
-        StaticToken.objects.bulk_create(StaticToken(device=device, token=code) for code in codes)
+        codes = [b32encode(urandom(5)).decode().lower() for _ in range(RECOVERY_CODES)]
+        StaticToken.objects.bulk_create(
+            StaticToken(device=device, token=_recovery_digest(user, code)) for code in codes
+        )
     return [f"{code[:4]}-{code[4:]}" for code in codes]
 
 
 def recovery_codes_left(user: User) -> int:
     return int(StaticToken.objects.filter(device__user=user, device__confirmed=True).count())
+
+
+def _recovery_digest(user: User, code: str) -> str:
+    """64 bits of a keyed digest, of this person's code: the column holds sixteen characters."""
+    return sealed.blind_index(code, context=f"recovery:{user.pk}").hex()[:DIGEST_DIGITS]

@@ -1,33 +1,38 @@
-"""Signing in: the password opens the second step, the second step opens the portal.
+"""Signing in with a browser: the password opens the second step, the second step opens the portal.
 
-Between the two the session holds only whose code is awaited. Nobody is logged in until the code is right, and
-then under a new session key.
+Between the two the session holds only whose second factor is awaited. Nobody is logged in until it is right, and then
+under a new session key. A signed-in person goes the same way again before they change how they sign in (ASVS 7.5.1).
 """
 
 from __future__ import annotations
 
+from contextlib import suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import auth
+from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
+from django.utils.crypto import constant_time_compare
 from django.utils.http import url_has_allowed_host_and_scheme
-from django.views.decorators.debug import sensitive_variables
 from django_otp import login as otp_login
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access import factors
+from compliance.access import factors, links, places, proof
 from compliance.access.factors import Attempt, Factor
-from compliance.models import User
+from compliance.access.sessions import PROVED_AT
+from compliance.models import Authenticator, OneTimeLink, User
 
 if TYPE_CHECKING:
     from django_otp.models import Device
 
 LIMIT = timedelta(minutes=10)
 _STATE = "signin"
+_LINK = "link"
+_BACKEND = "django.contrib.auth.backends.ModelBackend"
+"""Who looks the person of a session up, wherever their password is."""
 
 
 class Refused(Exception):
@@ -44,62 +49,115 @@ def own_path(target: str) -> str:
     return target if target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None) else ""
 
 
-@sensitive_variables("password")
-def check_password(request: HttpRequest, *, email: str, password: str, target: str) -> User | None:
-    """The person whose password it is, their second step begun; None, after the same work, for others."""
-    user = auth.authenticate(request, username=email, password=password)
-    if not isinstance(user, User):
-        _record_failure(User.objects.filter(email=email.strip().lower()).first(), step="password")
-        return None
-    request.session.flush()
-    state: dict[str, Any] = {"user": str(user.pk), "since": clock.now().timestamp(), "next": own_path(target)}
-    if not factors.has_app(user):
-        state["device"] = factors.start_app(user).pk
-    request.session[_STATE] = state
-    return user
+def begin(request: HttpRequest, user: User, *, target: str) -> None:
+    """Await the second factor of the person who gave the right password, here or at a directory.
+
+    Under a new session key. Whoever is signed in stays so if it is the same person, and is gone if it is another.
+    """
+    same = request.user.is_authenticated and request.user.is_verified() and request.user.pk == user.pk
+    again = not _follow_link(request, user) and same
+    if again:
+        request.session.cycle_key()
+    else:
+        request.session.flush()
+    state: dict[str, Any] = {
+        "user": str(user.pk),
+        "password": user.get_session_auth_hash(),
+        "since": clock.now().timestamp(),
+        "next": own_path(target),
+    }
+    if not factors.has_factor(user):
+        state["device"] = str(factors.start_app(user).uuid)
+    request.session[_STATE] = state | {"again": again}
+
+
+def bring_link(request: HttpRequest, link: OneTimeLink) -> None:
+    """Keep a link for new second factors: it is used when its person gives the right password in this session."""
+    request.session[_LINK] = str(link.pk)
+
+
+def _follow_link(request: HttpRequest, user: User) -> bool:
+    link_id = request.session.pop(_LINK, None)
+    link = OneTimeLink.objects.live().filter(pk=link_id, user=user).select_related("user").first() if link_id else None
+    if link is None:
+        return False
+    with suppress(links.Gone):  # somebody was faster: the second factor is asked for as always
+        links.reset_factors(link)
+        return True
+    return False
 
 
 def awaited(request: HttpRequest) -> User | None:
-    """The person whose second step this session awaits, if the password was given at most ten minutes ago."""
+    """The person whose second step this session awaits: the password was given at most ten minutes ago, and still is
+    theirs."""
     state = request.session.get(_STATE)
     if state is None:
         return None
     if clock.now().timestamp() - state["since"] > LIMIT.total_seconds():
         del request.session[_STATE]
         return None
-    return User.objects.filter(pk=state["user"], is_active=True).first()
+    user = User.objects.filter(pk=state["user"], is_active=True).first()
+    return user if user and constant_time_compare(user.get_session_auth_hash(), state.get("password", "")) else None
 
 
-def new_app(request: HttpRequest) -> TOTPDevice | None:
+def new_app(request: HttpRequest) -> Authenticator | None:
     """The authenticator being set up in this session, if there is one and it is not confirmed."""
     user = awaited(request)
-    if user is None or factors.has_app(user):
+    if user is None or factors.has_factor(user):
         return None
-    device_id = request.session[_STATE].get("device")
-    return TOTPDevice.objects.filter(pk=device_id, user=user, confirmed=False).first()
+    return factors.unfinished_app(user, request.session[_STATE].get("device"))
 
 
 def enter(request: HttpRequest, user: User, *, code: str, factor: Factor) -> str:
-    """Let the person in and return the path they wanted. Raises Refused; every try is on record."""
+    """Let the person in and return the path they wanted. Raises Refused and lockout.Unavailable."""
     with transaction.atomic():
-        attempt = factors.try_code(user, code, factor)
+        attempt = proof.check_second(user, code, factor)
         if attempt.device is not None:
-            return _let_in(request, user, attempt.device, factor)
-        _record_failure(user, step=str(factor))
+            return let_in(request, user, attempt.device, factor)
     raise Refused(attempt)
 
 
-def enter_with_new_app(request: HttpRequest, device: TOTPDevice, *, code: str) -> list[str]:
-    """Confirm the authenticator, let its owner in, and return their recovery codes. Raises Refused."""
+def enter_with_new_app(request: HttpRequest, device: Authenticator, *, code: str) -> list[str]:
+    """Confirm the authenticator, let its owner in, and return their recovery codes. Raises as `enter` does."""
     user: User = device.user
     with transaction.atomic():
-        attempt = factors.try_new_app(device, code)
+        attempt = proof.check_new_app(device, code)
         if attempt.device is not None:
-            _let_in(request, user, attempt.device, Factor.APP)
+            let_in(request, user, attempt.device, Factor.APP)
             with audit.bind(actor=user):
                 return factors.new_recovery_codes(user)
-        _record_failure(user, step="setup")
     raise Refused(attempt)
+
+
+@transaction.atomic
+def let_in(request: HttpRequest, user: User, device: Device, factor: Factor) -> str:
+    """Make this session the person's, verified by `device`, and return the path they wanted.
+
+    The one place where a session becomes verified. The session must await this very person (`begin`), and the device
+    be theirs; else PermissionDenied. Under a new session key, with the time of the proof in it, and on record.
+    """
+    state = request.session.get(_STATE)
+    if state is None or state["user"] != str(user.pk) or not user.is_active:
+        raise PermissionDenied
+    if device.user_id != user.pk or not device.confirmed:
+        raise PermissionDenied
+    del request.session[_STATE]
+    if state["again"]:
+        request.session.cycle_key()
+    auth.login(request, user, backend=_BACKEND)
+    otp_login(request, device)
+    request.session[PROVED_AT] = clock.now().timestamp()
+    with audit.bind(session=audit.session_digest(request.session.session_key)):
+        audit.record(
+            code=audit.Code.AUTHN_LOGIN_SUCCESS,
+            action=audit.Crude.EXECUTE,
+            actor=user,
+            object_type="compliance.User",
+            object_id=str(user.pk),
+            detail={"factor": str(factor)} | ({"again": True} if state["again"] else {}),
+        )
+        places.seen(user, request)
+    return str(state["next"])
 
 
 def leave(request: HttpRequest) -> None:
@@ -108,31 +166,3 @@ def leave(request: HttpRequest) -> None:
         if request.user.is_authenticated:
             audit.record(code=audit.Code.SESSION_EXPIRED, action=audit.Crude.EXECUTE, detail={"reason": "signed out"})
         auth.logout(request)
-
-
-def _let_in(request: HttpRequest, user: User, device: Device, factor: Factor) -> str:
-    target: str = request.session.pop(_STATE)["next"]
-    auth.login(request, user)
-    otp_login(request, device)
-    with audit.bind(session=audit.session_digest(request.session.session_key)):
-        audit.record(
-            code=audit.Code.AUTHN_LOGIN_SUCCESS,
-            action=audit.Crude.EXECUTE,
-            actor=user,
-            object_type="compliance.User",
-            object_id=str(user.pk),
-            detail={"factor": str(factor)},
-        )
-    return target
-
-
-def _record_failure(user: User | None, *, step: str) -> None:
-    """A failed try about an account. What was typed as an e-mail may be a password: it is not kept."""
-    audit.record(
-        code=audit.Code.AUTHN_LOGIN_FAIL,
-        action=audit.Crude.EXECUTE,
-        outcome=audit.Outcome.FAILURE,
-        object_type="compliance.User",
-        object_id=str(user.pk) if user else "",
-        detail={"step": step},
-    )

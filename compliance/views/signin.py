@@ -1,8 +1,9 @@
-"""The sign-in pages: password, then a code, a recovery code or the first set-up; and the way out."""
+"""The sign-in pages: password, then a code, a recovery code or the first set-up; both again; and the way out."""
 
 from __future__ import annotations
 
 import io
+from http import HTTPStatus
 
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
@@ -12,12 +13,17 @@ from django.urls import reverse
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from compliance.access import factors, public, signin
+from clinchat.lib.http import AuthedRequest
+from compliance import directory
+from compliance.access import Action, door, factors, limits, proof, public, signin
 from compliance.access.factors import Factor
-from compliance.forms import CodeForm, PasswordForm, RecoveryForm
+from compliance.directory import oidc
+from compliance.forms import AgainForm, CodeForm, PasswordForm, RecoveryForm
+from compliance.models import Authenticator, User
 
 HOME = "home"
 PAGE = require_http_methods(["GET", "HEAD", "POST"])
+SECOND_STEPS = {Factor.APP: "signin-code", Factor.PASSKEY: "signin-passkey"}
 
 
 @public("People who are not signed in yet sign in here")
@@ -28,12 +34,51 @@ def password(request: HttpRequest) -> HttpResponse:
         return redirect(HOME)
     form = PasswordForm(request.POST or None)
     target = request.POST.get("next", request.GET.get("next", ""))
-    if form.is_valid():
-        user = signin.check_password(request, target=target, **form.cleaned_data)
-        if user is not None:
-            return redirect("signin-code" if factors.has_app(user) else "signin-setup")
-        form.add_error(None, "That e-mail and password did not match. Check both and try again.")
-    return render(request, "signin/password.html", {"form": form, "next": signin.own_path(target)})
+    if form.is_valid() and (done := first_step(request, form, target=target, **form.cleaned_data)):
+        return done
+    context = {"form": form, "next": signin.own_path(target), "oidc_name": oidc.name()}
+    return render(request, "signin/password.html", context, status=form.status)
+
+
+@PAGE
+@door(Action.OWN_SETTINGS)
+@sensitive_post_parameters("password")
+def again(request: AuthedRequest) -> HttpResponse:
+    """Both factors once more, before something that needs them fresh."""
+    form = AgainForm(request.POST or None)
+    target = request.POST.get("next", request.GET.get("next", ""))
+    email = request.user.email
+    if form.is_valid() and (done := first_step(request, form, target=target, email=email, **form.cleaned_data)):
+        return done
+    context = {"form": form, "next": signin.own_path(target), "oidc_name": oidc.name(request.user)}
+    return render(request, "signin/again.html", context, status=form.status)
+
+
+def first_step(
+    request: HttpRequest, form: PasswordForm | AgainForm, *, target: str, email: str, password: str
+) -> HttpResponse | None:
+    """What answers a right password, or too many tries from one address; None with the words in the form."""
+    try:
+        user = proof.check_password(email, password)
+    except limits.TooMany as refused:
+        return limits.answer(request, refused)
+    except proof.TooSoon as locked:
+        form.add_error(None, f"Too many tries. Wait {duration(locked.wait)}, then try again.")
+        return None
+    except directory.Unavailable:
+        form.add_error(None, "The hospital's directory does not answer. Wait a minute, then try again.")
+        form.status = HTTPStatus.SERVICE_UNAVAILABLE
+        return None
+    if user is None:
+        form.add_error(None, form.WRONG)
+        return None
+    signin.begin(request, user, target=target)
+    return redirect(second_step(user))
+
+
+def second_step(user: User) -> str:
+    """The name of the page where the person goes on after the password."""
+    return next((page for factor, page in SECOND_STEPS.items() if factor in factors.available(user)), "signin-setup")
 
 
 @public("Second step of signing in; the session must hold the first")
@@ -54,14 +99,16 @@ def _second_step(request: HttpRequest, factor: Factor, form: CodeForm | Recovery
     user = signin.awaited(request)
     if user is None:
         return _start_again(request)
-    if not factors.has_app(user):
-        return redirect("signin-setup")
+    available = factors.available(user)
+    if (factor not in available and factor is not Factor.RECOVERY) or not factors.has_factor(user):
+        return redirect(second_step(user))
     if form.is_valid():
         try:
             return redirect(signin.enter(request, user, code=form.cleaned_data["code"], factor=factor) or HOME)
         except signin.Refused as refused:
-            form.add_error("code", _words(refused, factor))
-    return render(request, template, {"form": form})
+            form.add_error("code", code_words(refused, factor))
+    others = {"has_app": Factor.APP in available, "has_passkey": Factor.PASSKEY in available}
+    return render(request, template, {"form": form, **others})
 
 
 @public("First set-up of the second factor; the session must hold the first")
@@ -70,14 +117,15 @@ def _second_step(request: HttpRequest, factor: Factor, form: CodeForm | Recovery
 def setup(request: HttpRequest) -> HttpResponse:
     device = signin.new_app(request)
     if device is None:
-        return redirect("signin-code") if signin.awaited(request) else _start_again(request)
+        user = signin.awaited(request)
+        return redirect(second_step(user)) if user and factors.has_factor(user) else _start_again(request)
     form = CodeForm(request.POST or None)
     if form.is_valid():
         try:
             codes = signin.enter_with_new_app(request, device, code=form.cleaned_data["code"])
             return render(request, "signin/recovery_codes.html", {"codes": codes})
         except signin.Refused as refused:
-            form.add_error("code", _words(refused, Factor.APP))
+            form.add_error("code", code_words(refused, Factor.APP))
     context = {"form": form, "key_groups": factors.key_groups(device), "qr_url": reverse("signin-setup-qr")}
     return render(request, "signin/setup.html", context)
 
@@ -85,14 +133,17 @@ def setup(request: HttpRequest) -> HttpResponse:
 @public("Picture of the key being set up; the session must hold the first step")
 @require_GET
 def setup_qr(request: HttpRequest) -> HttpResponse:
+    device = signin.new_app(request)
+    return HttpResponse(status=404) if device is None else picture(device)
+
+
+def picture(device: Authenticator) -> HttpResponse:
+    """What an authenticator app scans, as an image of its own: the page policy allows no data: addresses."""
     import segno
 
-    device = signin.new_app(request)
-    if device is None:
-        return HttpResponse(status=404)
-    picture = io.BytesIO()
-    segno.make(device.config_url, error="m").save(picture, kind="svg", scale=5, border=4, light="#fff")
-    return HttpResponse(picture.getvalue(), content_type="image/svg+xml")
+    image = io.BytesIO()
+    segno.make(device.config_url, error="m").save(image, kind="svg", scale=5, border=4, light="#fff")
+    return HttpResponse(image.getvalue(), content_type="image/svg+xml")
 
 
 @public("Leaving needs no permission")
@@ -112,13 +163,16 @@ def _start_again(request: HttpRequest) -> HttpResponse:
     return redirect(resolve_url("signin"))
 
 
-def _words(refused: signin.Refused, factor: Factor) -> str:
+def code_words(refused: signin.Refused, factor: Factor) -> str:
+    """Why a code was not accepted, and what to do."""
     what = "That code did not match." if refused.tried else "Too many tries."
     newest = "enter the newest code" if factor is Factor.APP else "check the code and enter it again"
     if refused.wait > 1:
-        return f"{what} Wait {_duration(refused.wait)}, then {newest}."
+        return f"{what} Wait {duration(refused.wait)}, then {newest}."
     return f"{what} {newest.capitalize()}."
 
 
-def _duration(seconds: int) -> str:
-    return f"{seconds} seconds" if seconds < 60 else f"{-(-seconds // 60)} min"
+def duration(seconds: int) -> str:
+    if seconds < 60:
+        return f"{seconds} second{'' if seconds == 1 else 's'}"
+    return f"{-(-seconds // 60)} min"

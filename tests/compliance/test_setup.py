@@ -7,11 +7,9 @@ import xml.etree.ElementTree as ET
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django_otp.oath import totp
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from compliance.access import Role
-from compliance.models import AuditEvent, Code, User
+from compliance.models import AuditEvent, Authenticator, Code, User
 from tests import cast
 from tests.factories import make_user
 
@@ -23,14 +21,15 @@ def newcomer() -> User:
     return make_user(roles=[Role.CLINICIAN], password=cast.PASSWORD)
 
 
-def begin(client: Client, user: User) -> TOTPDevice:
+def begin(client: Client, user: User) -> Authenticator:
     answer = client.post(reverse("signin"), {"email": user.email, "password": cast.PASSWORD})
     assert answer["Location"] == reverse("signin-setup")
-    return TOTPDevice.objects.get(user=user, confirmed=False)
+    device: Authenticator = Authenticator.objects.get(user=user, confirmed=False)
+    return device
 
 
-def code_for(device: TOTPDevice) -> str:
-    return f"{totp(device.bin_key):06d}"
+def code_for(device: Authenticator) -> str:
+    return f"{device.totp.token():06d}"
 
 
 def test_key_is_confirmed_and_ten_codes_are_shown_once(client: Client, newcomer: User) -> None:
@@ -48,7 +47,7 @@ def test_key_is_confirmed_and_ten_codes_are_shown_once(client: Client, newcomer:
     assert client.get(reverse("signin-setup"))["Location"] == "/", "the codes are shown once"
     created = AuditEvent.objects.filter(code=Code.AUTHN_TOKEN_CREATED, actor_id=newcomer.pk)
     assert {event.object_type for event in created} == {"otp_static.StaticDevice", "otp_static.StaticToken"}
-    confirmed = AuditEvent.objects.get(object_type="otp_totp.TOTPDevice", changes__confirmed=[False, True])
+    confirmed = AuditEvent.objects.get(object_type="compliance.Authenticator", changes__confirmed=[False, True])
     assert confirmed.object_id == str(newcomer.pk)
 
 
@@ -78,7 +77,7 @@ def test_key_of_an_unfinished_setup_is_never_reused(client: Client, newcomer: Us
     first = begin(Client(), newcomer)
     second = begin(client, newcomer)
     assert first.key != second.key
-    assert not TOTPDevice.objects.filter(pk=first.pk).exists()
+    assert not Authenticator.objects.filter(pk=first.pk).exists()
 
 
 def test_person_with_an_authenticator_cannot_set_up_another_with_the_password_alone(client: Client) -> None:
@@ -86,7 +85,7 @@ def test_person_with_an_authenticator_cannot_set_up_another_with_the_password_al
     client.post(reverse("signin"), {"email": alice.email, "password": cast.PASSWORD})
     assert client.get(reverse("signin-setup"))["Location"] == reverse("signin-code")
     assert client.get(reverse("signin-setup-qr")).status_code == 404
-    assert not TOTPDevice.objects.filter(user=alice, confirmed=False).exists()
+    assert not Authenticator.objects.filter(user=alice, confirmed=False).exists()
 
 
 def test_newcomer_cannot_skip_the_setup(client: Client, newcomer: User) -> None:

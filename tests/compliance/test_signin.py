@@ -7,11 +7,10 @@ from datetime import timedelta
 import pytest
 from django.test import Client
 from django.urls import reverse
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from clinchat.lib import clock
 from compliance.access import signin
-from compliance.models import AuditEvent, Code, User
+from compliance.models import AuditEvent, Authenticator, Code, User
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -28,7 +27,7 @@ def is_in(client: Client) -> bool:
 
 
 def failures(step: str) -> int:
-    return AuditEvent.objects.filter(code=Code.AUTHN_LOGIN_FAIL, detail={"step": step}).count()
+    return AuditEvent.objects.filter(code=Code.AUTHN_LOGIN_FAIL, detail__step=step).count()
 
 
 def test_password_then_code_lets_in_and_is_on_record(client: Client) -> None:
@@ -75,6 +74,8 @@ def test_wrong_password_unknown_and_closed_account_get_the_same_answer(client: C
         assert answer.context["form"].non_field_errors() == [WRONG]
     assert failures("password") == 3
     assert "signin" not in client.session
+    closed = AuditEvent.objects.get(code=Code.AUTHN_LOGIN_FAIL, object_id=str(bob.pk))
+    assert closed.detail == {"step": "password", "closed": "closed"}, "only the trail says why"
 
 
 def test_failed_try_names_the_account_but_keeps_nothing_that_was_typed(client: Client) -> None:
@@ -131,7 +132,7 @@ def test_wrong_code_is_refused_in_words_and_counted(client: Client) -> None:
 def test_many_wrong_codes_make_the_next_try_wait(client: Client) -> None:
     alice = cast.alice()
     give_password(client, alice)
-    TOTPDevice.objects.filter(user=alice).update(
+    Authenticator.objects.filter(user=alice).update(
         throttling_failure_count=7, throttling_failure_timestamp=clock.now() - timedelta(seconds=34)
     )
     answer = client.post(reverse("signin-code"), {"code": "000000"})
@@ -142,7 +143,7 @@ def test_many_wrong_codes_make_the_next_try_wait(client: Client) -> None:
 def test_waiting_time_follows_the_last_wrong_code(client: Client) -> None:
     alice = cast.alice()
     give_password(client, alice)
-    TOTPDevice.objects.filter(user=alice).update(throttling_failure_count=8, throttling_failure_timestamp=None)
+    Authenticator.objects.filter(user=alice).update(throttling_failure_count=8, throttling_failure_timestamp=None)
     answer = client.post(reverse("signin-code"), {"code": "000000"})
     assert answer.context["form"].errors["code"] == ["That code did not match. Wait 5 min, then enter the newest code."]
 
@@ -192,6 +193,15 @@ def test_account_closed_between_the_steps_stays_out(client: Client) -> None:
     alice.is_active = False
     alice.save(update_fields=["is_active"])
     assert client.post(reverse("signin-code"), {"code": cast.code_of(alice)})["Location"] == reverse("signin")
+
+
+def test_password_changed_between_the_steps_is_asked_for_again(client: Client) -> None:
+    alice = cast.alice()
+    give_password(client, alice)
+    alice.set_password("another long password of alice")
+    alice.save(update_fields=["password"])
+    assert client.post(reverse("signin-code"), {"code": cast.code_of(alice)})["Location"] == reverse("signin")
+    assert not is_in(client)
 
 
 def test_deactivation_ends_open_sessions(client: Client) -> None:
