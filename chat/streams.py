@@ -26,17 +26,16 @@ from clinchat.lib import sse
 logger = logging.getLogger(__name__)
 
 KEEP_SECONDS = 3600
-WAIT_SECONDS = 15
-"""Longest silence before a heartbeat."""
+QUIET_SECONDS = 15
+"""After so long without an event the record is asked whether the turn ended without telling its stream."""
 LONGEST_SECONDS = 180
 """A stream ends then; the browser reconnects by itself while the turn is unfinished."""
-POLL_SECONDS = 1.0
 TERMINAL = {"done", "abstain", "failed"}
 
 
 @cache
 def client() -> redis.Redis:
-    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=WAIT_SECONDS + 5)
+    return redis.Redis.from_url(settings.REDIS_URL, socket_connect_timeout=2, socket_timeout=sse.SLICE_SECONDS + 5)
 
 
 def _key(turn_id: UUID) -> str:
@@ -74,35 +73,40 @@ def publish_ending(turn_id: UUID) -> None:
 
 
 def frames(turn_id: UUID, *, last_id: str = "") -> Iterator[str]:
-    """The events of a turn after `last_id`, as they come, ending with the terminal one."""
-    ends_at = time.monotonic() + LONGEST_SECONDS
+    """The events of a turn after `last_id`, as they come, ending with the terminal one; see clinchat.lib.sse.stream."""
+    started = heard = time.monotonic()
     at = last_id or "0-0"
-    while time.monotonic() < ends_at:
+    while (now := time.monotonic()) < started + LONGEST_SECONDS:
         try:
-            entries = _read(turn_id, at)
+            there, entries = _read(turn_id, at)
         except redis.RedisError:
-            yield from _from_record(turn_id, ends_at)
+            yield from _from_record(turn_id, started + LONGEST_SECONDS)
             return
         for entry_id, fields in entries:
             at, event = entry_id.decode(), fields[b"event"].decode()
             yield sse.frame(event, json.loads(fields[b"data"]), at)
             if event in TERMINAL:
                 return
-        if not entries:
-            yield sse.HEARTBEAT
-            if _finished(turn_id):  # ended without telling the stream: killed worker, expired stream
-                yield from _from_record(turn_id, ends_at)
-                return
+        if entries:
+            heard = now
+            continue
+        yield sse.NOTHING
+        if there and now - heard < QUIET_SECONDS:
+            continue
+        heard = now
+        if _finished(turn_id):  # ended without telling the stream: killed worker, expired stream
+            yield from _from_record(turn_id, started + LONGEST_SECONDS)
+            return
+        if not there:
+            time.sleep(sse.SLICE_SECONDS)
 
 
-def _read(turn_id: UUID, after: str) -> list[tuple[bytes, dict[bytes, bytes]]]:
-    # A finished turn whose stream has expired must not make the reader wait.
-    wait = WAIT_SECONDS * 1000 if client().exists(_key(turn_id)) else 1
+def _read(turn_id: UUID, after: str) -> tuple[bool, list[tuple[bytes, dict[bytes, bytes]]]]:
+    """Whether the turn has a stream, and what came in it within a slice of time."""
+    there = bool(client().exists(_key(turn_id)))
+    wait = int(sse.SLICE_SECONDS * 1000) if there else 1  # one that has expired must not make the reader wait
     found: Any = client().xread({_key(turn_id): after}, block=wait, count=100)
-    entries: list[tuple[bytes, dict[bytes, bytes]]] = found[0][1] if found else []
-    if not entries and wait == 1:
-        time.sleep(POLL_SECONDS if not _finished(turn_id) else 0)
-    return entries
+    return there, found[0][1] if found else []
 
 
 def _from_record(turn_id: UUID, ends_at: float) -> Iterator[str]:
@@ -112,8 +116,8 @@ def _from_record(turn_id: UUID, ends_at: float) -> Iterator[str]:
                 yield sse.frame(event, data)
             connections.close_all()
             return
-        yield sse.HEARTBEAT
-        time.sleep(POLL_SECONDS)
+        yield sse.NOTHING
+        time.sleep(sse.SLICE_SECONDS)
 
 
 def _finished(turn_id: UUID) -> bool:

@@ -221,6 +221,12 @@ class Writing {
         this[name](JSON.parse(event.data));
       });
     }
+    // The session ended while the answer was being written: the sign-in page takes the place of this one.
+    this.stream.addEventListener("signed-out", () => {
+      this.over = true;
+      this.stream.close();
+      window.location.replace(window.location.pathname + window.location.search);
+    });
     this.stream.onopen = () => { this.errors = 0; this.#lost(false); };
     this.stream.onerror = () => {
       this.errors += 1;
