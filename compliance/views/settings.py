@@ -8,23 +8,29 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
-from compliance.access import Action, door, factors
+from compliance.access import Action, account, devices, door, factors, passkeys
+from compliance.access.sessions import fresh
 from compliance.access.signin import own_path
 from compliance.forms import AppearanceForm
+from compliance.models import Notice
+
+TOLD = 3
+"""Notices on the page; all of them have one of their own."""
 
 
 @require_safe
 @door(Action.OWN_SETTINGS)
 def settings(request: AuthedRequest) -> HttpResponse:
-    devices = [
-        {"name": device.name, "created": device.created_at, "last_used": device.last_used_at}
-        for device in factors.app_devices(request.user)
-    ]
+    user = request.user
     context = {
-        "theme": request.user.theme,
-        "shortcuts": request.user.shortcuts,
-        "recovery_codes_left": factors.recovery_codes_left(request.user),
-        "devices": devices,
+        "theme": user.theme,
+        "shortcuts": user.shortcuts,
+        "recovery_codes_left": factors.recovery_codes_left(user),
+        "apps": factors.app_devices(user),
+        "passkeys": [(passkeys.address(passkey), passkey) for passkey in passkeys.of(user)],
+        "factors": factors.count(user),
+        "devices": devices.of(request, user),
+        "told": Notice.objects.filter(user=user)[:TOLD],
     }
     return render(request, "settings.html", context)
 
@@ -43,5 +49,6 @@ def appearance(request: AuthedRequest) -> HttpResponse:
 
 @require_POST
 @door(Action.OWN_SETTINGS)
+@fresh
 def recovery_codes(request: AuthedRequest) -> HttpResponse:
-    return render(request, "signin/recovery_codes.html", {"codes": factors.new_recovery_codes(request.user)})
+    return render(request, "signin/recovery_codes.html", {"codes": account.new_recovery_codes(request, request.user)})
