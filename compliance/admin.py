@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.forms import BaseUserCreationForm
 from django.contrib.auth.models import Group
-from django.db import models
+from django.db import models, transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from clinchat.lib import clock
+from compliance.access import epoch, people
 from compliance.admin_audit import AuditEventAdmin
 from compliance.models import AuditEvent, Clearance, RoleAssignment, User
 
@@ -28,9 +28,9 @@ else:
     RoleInlineBase = admin.TabularInline
     NewUserBase = BaseUserCreationForm
 
-# Their own apps registered these. The devices would show keys and recovery codes, groups grant nothing here,
+# Their own apps registered these. The devices would show digests of recovery codes, groups grant nothing here,
 # and django-auditlog's page shows the fields its own model has.
-admin.site.unregister([TOTPDevice, StaticDevice, Group, AuditEvent])
+admin.site.unregister([StaticDevice, Group, AuditEvent])
 
 
 class NewUserForm(NewUserBase):
@@ -41,14 +41,20 @@ class NewUserForm(NewUserBase):
 
 
 class RoleInline(RoleInlineBase):
+    """To look at: a role is given and taken on the pages about people, where a second person approves it."""
+
     model = RoleAssignment
     fk_name = "user"
     extra = 0
-    fields = ("role", "granted_at", "granted_by")
-    readonly_fields = ("granted_at", "granted_by")
+    fields = readonly_fields = ("role", "granted_at", "granted_by", "suspended_at")
+
+    def has_add_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
+        return False
 
     def has_change_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
-        """A role is granted or taken away; turning one into another would hide both."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
 
@@ -58,7 +64,7 @@ class UserAdmin(UserAdminBase):
     list_filter = ("is_active", "department", "role_assignments__role")
     search_fields = ("name", "email")
     fields = ("email", "name", "title", "department", "is_active", "created_at", "last_login")
-    readonly_fields = ("created_at", "last_login")
+    readonly_fields = ("is_active", "created_at", "last_login")  # closing ends more than this column says
     inlines = (RoleInline,)
     actions = ("deactivate",)
 
@@ -68,22 +74,21 @@ class UserAdmin(UserAdminBase):
     def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.fields if obj else (*NewUserForm.Meta.fields, "password1", "password2")
 
-    def save_formset(self, request: HttpRequest, form: Any, formset: Any, change: bool) -> None:
-        for assignment in formset.save(commit=False):
-            assignment.granted_by = request.user
-            assignment.save()
-        for assignment in formset.deleted_objects:
-            assignment.delete()
-
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
 
     @admin.action(description="Deactivate the chosen accounts")
     def deactivate(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
+        closed = 0
         for user in queryset.filter(is_active=True):
-            user.is_active = False
-            user.save(update_fields=["is_active"])
-        messages.success(request, "The accounts are closed, and their sessions with them.")
+            try:
+                people.close(user, because=User.Closed.SECURITY, by=cast("User", request.user))
+                closed += 1
+            except people.Oneself:
+                messages.error(request, "Your own account stays open: somebody else has to close it.")
+            except people.LastAdministrator:
+                messages.error(request, f"{user.name} is the last administrator: the account stays open.")
+        messages.success(request, f"{closed} account{'' if closed == 1 else 's'} closed, with all that was open.")
 
 
 @admin.register(Clearance)
@@ -109,9 +114,9 @@ class ClearanceAdmin(ClearanceAdminBase):
 
     @admin.action(description="Revoke the chosen clearances")
     def revoke(self, request: HttpRequest, queryset: QuerySet[Clearance]) -> None:
-        for clearance in queryset.filter(revoked_at=None):
-            clearance.revoked_at = clock.now()
-            clearance.save(update_fields=["revoked_at"])
+        with transaction.atomic():
+            queryset.filter(revoked_at=None).update(revoked_at=clock.now())
+            epoch.bump()  # an answer that is being streamed ends too
         messages.success(request, "The clearances are revoked. Their holders can no longer ask.")
 
 

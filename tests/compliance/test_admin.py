@@ -9,11 +9,10 @@ from django.contrib import admin
 from django.test import Client
 from django.urls import reverse
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from compliance import audit
 from compliance.access import Role
-from compliance.models import AuditEvent, Clearance, Code, RoleAssignment, User
+from compliance.models import AuditEvent, Authenticator, Clearance, Code, RoleAssignment, User
 from tests import cast
 from tests.factories import make_clearance, make_user
 
@@ -55,7 +54,7 @@ def test_there_is_no_second_way_in_or_to_a_password(ada: Client) -> None:
 
 
 def test_keys_of_second_factors_are_not_shown() -> None:
-    assert TOTPDevice not in admin.site._registry
+    assert Authenticator not in admin.site._registry
     assert StaticDevice not in admin.site._registry
 
 
@@ -73,12 +72,11 @@ def new_person(**fields: str) -> dict[str, str]:
     } | fields
 
 
-def test_administrator_makes_an_account_with_a_role(ada: Client) -> None:
+def test_administrator_makes_an_account_that_has_no_role(ada: Client) -> None:
     assert ada.post("/admin/compliance/user/add/", new_person()).status_code == 302
     user = User.objects.get(email="new.person@hospital.test")
     assert user.check_password("twelve calm otters")
-    assignment = user.role_assignments.get()
-    assert (assignment.role, assignment.granted_by) == (Role.CLINICIAN, cast.ada())
+    assert not user.role_assignments.exists(), "the form asked for the clinician role, alone"
     created = AuditEvent.objects.get(code=Code.USER_CREATED, object_id=str(user.pk))
     assert created.actor_name == "Ada Admin"
 
@@ -100,14 +98,13 @@ def test_unusable_accounts_are_not_made(ada: Client, fields: dict[str, str]) -> 
     assert User.objects.count() == before
 
 
-def test_role_is_given_and_taken_on_the_page_of_the_person(ada: Client) -> None:
+def test_roles_are_only_looked_at_on_the_page_of_the_person(ada: Client) -> None:
     user = make_user(roles=[Role.CLINICIAN])
     clinician = user.role_assignments.get()
     address = reverse("admin:compliance_user_change", args=[user.pk])
     sent = {
         "email": user.email,
         "name": user.name,
-        "is_active": "on",
         "role_assignments-TOTAL_FORMS": "2",
         "role_assignments-INITIAL_FORMS": "1",
         "role_assignments-0-id": str(clinician.pk),
@@ -116,18 +113,22 @@ def test_role_is_given_and_taken_on_the_page_of_the_person(ada: Client) -> None:
         "role_assignments-1-user": str(user.pk),
         "role_assignments-1-role": "auditor",
     }
-    assert ada.get(address).status_code == 200
-    assert ada.post(address, sent).status_code == 302
-    assert list(user.role_assignments.values_list("role", flat=True)) == ["auditor"]
-    assert AuditEvent.objects.filter(code=Code.PRIVILEGE_PERMISSIONS_CHANGED, actor_name="Ada Admin").count() == 2
+    page = ada.get(address).content.decode()
+    assert "Clinician" in page
+    assert "auditor" not in page
+    ada.post(address, sent)
+    assert list(user.role_assignments.values_list("role", flat=True)) == ["clinician"]
+    user.refresh_from_db()
+    assert user.is_active, "an account is closed with all that is open in it, not by a box in a form"
 
 
 def test_accounts_are_deactivated_not_deleted(ada: Client) -> None:
     user = make_user()
     address = "/admin/compliance/user/"
-    ada.post(address, {"action": "deactivate", "_selected_action": [str(user.pk)]})
+    ada.post(address, {"action": "deactivate", "_selected_action": [str(user.pk), str(cast.ada().pk)]})
     user.refresh_from_db()
-    assert not user.is_active
+    assert (user.is_active, user.closed_because) == (False, User.Closed.SECURITY)
+    assert cast.ada().is_active
     assert AuditEvent.objects.filter(code=Code.USER_UPDATED, object_id=str(user.pk)).exists()
     assert ada.post(f"{address}{user.pk}/delete/", {"post": "yes"}).status_code == 403
 

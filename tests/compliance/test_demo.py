@@ -9,13 +9,12 @@ from pathlib import Path
 import pytest
 from django.core.management import CommandError, call_command
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 from pytest_django import Settings
 
 from clinchat.lib import clock
 from compliance import demo
-from compliance.access import Action, allows, factors
-from compliance.models import User
+from compliance.access import Action, allows, factors, people
+from compliance.models import Authenticator, User
 from tests import cast
 from tests.factories import make_user
 
@@ -47,14 +46,26 @@ def test_loading_twice_makes_one_complete_cast(tmp_path: Path) -> None:
     run("load_demo")
     assert key.read_text() == first
 
-    people = User.objects.filter(is_demo=True)
-    assert {user.email for user in people} == {person.email for person in demo.CAST.values()}
-    for user in people:
+    made = User.objects.filter(is_demo=True)
+    assert {user.email for user in made} == {person.email for person in demo.CAST.values()}
+    for user in made:
         assert user.roles == demo.CAST[user.email.partition("@")[0]].roles
         assert factors.has_app(user)
         assert factors.recovery_codes_left(user) == 10
-    cleared = {user.email.partition("@")[0] for user in people if user.clearances.live(clock.now()).exists()}
+    cleared = {user.email.partition("@")[0] for user in made if user.clearances.live(clock.now()).exists()}
     assert cleared == {"alice", "bob", "dora"}
+
+
+def test_loading_wakes_what_lay_unused_and_leaves_closed_what_somebody_closed() -> None:
+    run("load_demo")
+    alice, bob = (User.objects.get(email=f"{key}@clinchat.example") for key in ("alice", "bob"))
+    people.close(alice, because=User.Closed.DORMANT, by=None)
+    alice.role_assignments.update(suspended_at=clock.now())
+    people.end_employment(bob, by=cast.sam())
+    run("load_demo")
+    alice, bob = (User.objects.get(pk=user.pk) for user in (alice, bob))
+    assert (alice.is_active, alice.roles) == (True, demo.CAST["alice"].roles)
+    assert (bob.is_active, bob.roles, bob.has_usable_password()) == (False, frozenset(), False)
 
 
 def test_show_tells_how_to_sign_in(tmp_path: Path) -> None:
@@ -77,7 +88,7 @@ def test_used_code_is_not_printed_again(monkeypatch: pytest.MonkeyPatch) -> None
     alice = cast.alice()
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    TOTPDevice.objects.filter(user=alice).update(last_t=int(time.time()) // 30)
+    Authenticator.objects.filter(user=alice).update(last_t=int(time.time()) // 30)
     _, said = run("demo_code", alice.email)
     assert "The current code was used." in said
     assert 0 < slept[0] <= 30
@@ -103,7 +114,7 @@ def test_real_person_keeps_their_account() -> None:
 @pytest.mark.parametrize("email", ["nobody@clinchat.example", "real@hospital.test"])
 def test_no_code_for_real_or_unknown_accounts(email: str) -> None:
     real = make_user(email="real@hospital.test")
-    TOTPDevice.objects.create(user=real, name="phone", confirmed=True)
+    Authenticator.objects.create(user=real, name="phone", confirmed=True)
     with pytest.raises(CommandError, match="not a demo account"):
         run("demo_code", email)
 

@@ -31,6 +31,7 @@ class Command(BaseCommand):
         password = demo_password(Path(settings.VAR) / "keys" / "demo_password")
         with transaction.atomic():
             for person in demo.CAST.values():
+                demo.wake(person)
                 try:
                     demo.ensure(person, password=password)
                 except demo.NotADemoAccount:
