@@ -1,4 +1,7 @@
-"""The values behind the tokens of a conversation, sealed at rest, opened for the author and for masking alone."""
+"""The values behind the tokens of a conversation, sealed at rest.
+
+Opened for the author, in an emergency, and for masking.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from django.core.exceptions import PermissionDenied
 
 from clinchat.lib import sealed
 from compliance import audit
+from compliance.access import emergency
 from compliance.models import VaultEntry
 from compliance.phi import Entity, Label
 
@@ -52,8 +56,11 @@ def store(scope: UUID, entities: Iterable[Entity]) -> None:
 
 
 def open_for(user: User | AnonymousUser, *, scope: UUID, author_id: UUID) -> tuple[Entity, ...]:
-    """The values of a conversation for its author. Anyone else gets PermissionDenied. Both are on record."""
-    if not user.is_authenticated or not user.is_active or user.pk != author_id:
+    """The values of a conversation for its author, and for whoever opened it in an emergency.
+
+    Anyone else gets PermissionDenied. Both are on record.
+    """
+    if not user.is_authenticated or not user.is_active or not (user.pk == author_id or emergency.opens(user, scope)):
         audit.record(
             code=audit.Code.AUTHZ_FAIL,
             action=audit.Crude.READ,

@@ -6,6 +6,7 @@ tables named with `watch`. docs/audit.md tells the whole of it.
 
 from compliance.audit.context import (
     AuditContext,
+    amend,
     bind,
     bind_command,
     bind_task,
@@ -29,6 +30,7 @@ __all__ = [
     "Crude",
     "Lane",
     "Outcome",
+    "amend",
     "bind",
     "bind_command",
     "bind_task",

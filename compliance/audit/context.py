@@ -10,7 +10,7 @@ from __future__ import annotations
 import getpass
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
@@ -51,6 +51,8 @@ class AuditContext:
     session: str = ""
     task_id: str = ""
     purpose: str = ""
+    marks: tuple[tuple[str, str], ...] = ()
+    """Entries that the detail of each event of the access lane has beside its own."""
 
     @cached_property
     def columns(self) -> dict[str, Any]:
@@ -120,6 +122,18 @@ def bind(
         yield context
     finally:
         _context.reset(token)
+
+
+def amend(*, purpose: str, marks: Mapping[str, str]) -> None:
+    """From here to the end of the innermost `bind`, events carry this purpose, and `marks` in their detail.
+
+    For what is known only once the object was fetched, as an emergency access is. Raises RuntimeError where nothing is
+    bound: it would never end.
+    """
+    context = current()
+    if context is _NOBODY:
+        raise RuntimeError("audit.amend outside of audit.bind")
+    _context.set(replace(context, purpose=purpose, marks=(*context.marks, *marks.items())))
 
 
 @contextmanager

@@ -72,7 +72,7 @@ def record_all(*acts: Act) -> list[UUID]:
             "object_type": act.object_type,
             "object_id": act.object_id,
             "patient": act.patient,
-            "detail": Jsonb(dict(act.detail or {})),
+            "detail": Jsonb({**dict(current().marks), **(act.detail or {})}),
         }
         for act in acts
     ]

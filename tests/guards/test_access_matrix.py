@@ -1,0 +1,133 @@
+"""The access matrix holds: every address answers every role and every verb as it says, and its document is its output.
+
+Everybody is signed in with both factors. What an address does when it is open is the business of other tests; here
+counts who gets past the door, with which verb, and that what belongs to somebody else answers as if it were not there.
+"""
+
+from __future__ import annotations
+
+import re
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.db import transaction
+from django.test import Client
+
+from compliance import demo
+from compliance.access import matrix
+from compliance.access.matrix import Route
+from compliance.access.roles import CLINICAL, NEEDS_CLEARANCE, POLICY, Role
+from compliance.models import User
+from tests import cast
+from tests.guards.test_event_matrix import PEOPLE, things
+
+ROOT = Path(__file__).parents[2]
+VERBS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
+EXAMPLES = {"uuid": str(uuid.uuid4()), "day": "2026-11-21", "str": "x", "path": "x", "slug": "x"}
+OWN = {"conversation_id": "conversation", "turn_id": "turn"}
+"""Arguments that name something of alice's; everybody else gets 404."""
+
+
+def everybody() -> dict[str, User]:
+    """The cast, and the one role it lacks."""
+    editor = demo.Person("edith", "Edith Ekholm", "knowledge editor", roles=frozenset({Role.KNOWLEDGE_EDITOR}))
+    people = {key: getattr(cast, key)() for key in PEOPLE}
+    del people["bob"]  # whatever he may, alice and dora may
+    return people | {"edith": demo.ensure(editor, password=cast.PASSWORD)}
+
+
+def address(path: str, made: dict[str, Any]) -> str:
+    """A route with something in the place of each argument; regular expressions are the admin's own."""
+    path = re.sub(r"\(\?P<app_label>.*\)", "compliance", path)
+    path = re.sub(r"\(\?P<\w+>.*\)", "nothing-here", path)
+    for converter, name in re.findall(r"<(?:(\w+):)?(\w+)>", path):
+        value = str(made[OWN[name]]) if name in OWN else EXAMPLES[converter or "str"]
+        path = re.sub(rf"<(?:\w+:)?{name}>", value, path)
+    return path
+
+
+def may(user: User, route: Route) -> bool:
+    """What the matrix says, worked out here from the two tables alone."""
+    if route.action is None:
+        return True
+    held = {Role(role) for role in user.role_assignments.values_list("role", flat=True)}
+    cleared = route.action not in NEEDS_CLEARANCE or (user.clearances.exists() and Role.ADMIN not in held)
+    return cleared and not held.isdisjoint(POLICY[route.action])
+
+
+def expected(route: Route, user: User, verb: str) -> set[int] | None:
+    """The statuses that fit; None where the address is open and says what it likes."""
+    taken = not route.verbs or verb in route.verbs
+    if not may(user, route):
+        return {403} if taken else {403, 405}
+    if not taken:
+        return {405}
+    if route.admin:
+        return {200, 302, 403, 404, 405, 400}  # Django's own say of each table, under the door
+    if any(f"<uuid:{name}>" in route.path for name in OWN) and user.email != "alice@clinchat.example":
+        return {404}
+    return None
+
+
+def answer(client: Client, verb: str, path: str) -> tuple[int, str]:
+    """Status and where it leads, with everything the request did undone."""
+    visitor = Client()
+    visitor.cookies.update(client.cookies)
+    with transaction.atomic():
+        response = visitor.generic(verb, path)
+        if response.streaming:
+            response.getvalue()
+        transaction.set_rollback(True)
+    return response.status_code, response.headers.get("Location", "")
+
+
+def surprises(routes: list[Route], client: Client, user: User, made: dict[str, Any]) -> Iterator[str]:
+    for route in routes:
+        path = address(route.path, made)
+        for verb in VERBS:
+            (status, leads), fits = answer(client, verb, path), expected(route, user, verb)
+            if fits is None and (status in {401, 403, 405} or status >= 500):
+                yield f"{verb} {path}: {status}, but the matrix lets {user.name} in"
+            if fits is not None and status not in fits:
+                yield f"{verb} {path}: {status} for {user.name}, expected {sorted(fits)}"
+            if verb == "GET" and route.action is not None and leads.split("?")[0] == "/signin/":
+                yield f"{verb} {path}: {user.name} is signed in and was sent to sign in"
+
+
+@pytest.fixture
+def made(db: None, settings: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    settings.LIMITS = {kind: (100_000, seconds) for kind, (_, seconds) in settings.LIMITS.items()}
+    monkeypatch.setattr("compliance.views.errors.render_to_string", lambda *_, **__: "")  # five thousand of them
+    monkeypatch.setattr("clinchat.lib.sse.connections.close_all", lambda: None)  # it has the test's transaction
+    return things(cast.alice())
+
+
+@pytest.mark.parametrize("person", [*(key for key in PEOPLE if key != "bob"), "edith"])
+def test_every_address_answers_this_person_with_every_verb_as_the_matrix_says(
+    person: str, made: dict[str, Any]
+) -> None:
+    user = everybody()[person]
+    client = cast.sign_in(Client(), user)
+    routes = matrix.routes()
+    assert len(routes) > 60
+    found = list(surprises(routes, client, user, made))
+    assert not found, "\n".join(found)
+
+
+def test_every_role_is_somebodys(db: None) -> None:
+    held = {role for user in everybody().values() for role in user.roles}
+    assert held == set(Role)
+    assert set(CLINICAL) <= held
+
+
+def test_the_document_is_what_the_command_prints() -> None:
+    text = (ROOT / "docs/access-matrix.md").read_text()
+    assert text == matrix.markdown(), "make it again: manage.py access_matrix --markdown > docs/access-matrix.md"
+
+
+def test_every_view_that_is_not_the_admins_names_its_verbs() -> None:
+    silent = [route.path for route in matrix.routes() if not route.admin and not route.verbs]
+    assert not silent, "say which verbs it takes: require_safe, require_POST, require_http_methods or api_view"
