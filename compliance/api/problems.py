@@ -7,9 +7,8 @@ from typing import Any
 
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, JsonResponse
-from rest_framework.exceptions import ValidationError
+from rest_framework.exceptions import APIException, NotAuthenticated, ValidationError
 from rest_framework.response import Response
-from rest_framework.views import exception_handler
 
 CONTENT_TYPE = "application/problem+json"
 DETAILS = {
@@ -19,23 +18,40 @@ DETAILS = {
     404: "There is nothing at this address, or it is not yours.",
     405: "This address does not take that method.",
     406: "This address answers in JSON only.",
+    413: "The request is too large. Send at most 1 MB.",
     415: "This address reads JSON only.",
     429: "Too many requests. Wait, then try again.",
     500: "Something went wrong on our side. Quote the reference when you report it.",
     503: "ClinChat is not available right now. Try again in a minute.",
 }
+CHALLENGE = 'Bearer realm="ClinChat"'
+"""What a 401 asks for (RFC 6750, section 3)."""
 
 
-def document(status: int, reference: str) -> dict[str, Any]:
+class Refused(APIException):
+    """A refusal a view makes itself: its status, and what happened and what to do, in words of ours."""
+
+    def __init__(self, status: int, detail: str, *, wait: int = 0, challenge: str = "") -> None:
+        super().__init__()
+        self.status_code = status
+        self.words = detail
+        if wait:
+            self.wait = wait
+        if challenge or status == HTTPStatus.UNAUTHORIZED:
+            self.auth_header = f"{CHALLENGE}, {challenge}" if challenge else CHALLENGE
+
+
+def document(status: int, reference: str, detail: str = "") -> dict[str, Any]:
     """The members every problem has. `type` is left out, which RFC 9457 reads as "about:blank"."""
     title = HTTPStatus(status).phrase
-    return {"title": title, "status": status, "detail": DETAILS.get(status, title), "reference": reference}
+    return {"title": title, "status": status, "detail": detail or DETAILS.get(status, title), "reference": reference}
 
 
-def problem(status: int, reference: str) -> JsonResponse:
-    response = JsonResponse(document(status, reference), status=status, content_type=CONTENT_TYPE)
+def problem(status: int, reference: str, *, detail: str = "", challenge: str = "") -> JsonResponse:
+    """A problem outside of DRF. `challenge` says what is wrong with the token that came along."""
+    response = JsonResponse(document(status, reference, detail), status=status, content_type=CONTENT_TYPE)
     if status == HTTPStatus.UNAUTHORIZED:
-        response["WWW-Authenticate"] = 'Session realm="ClinChat"'
+        response["WWW-Authenticate"] = f"{CHALLENGE}, {challenge}" if challenge else CHALLENGE
     return response
 
 
@@ -46,14 +62,36 @@ def reference_of(request: HttpRequest) -> str:
 
 def handler(exc: Exception, context: dict[str, Any]) -> Response | None:
     """DRF's exception handler. None leaves it to the error pages, which answer /api/ with a problem too."""
+    from rest_framework.views import exception_handler  # that module loads the classes settings name: ours
+
+    exc = _in_our_words(exc)
     response = exception_handler(exc, context)
     if response is None and isinstance(exc, OperationalError | InterfaceError):
         response = Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
     if response is None:
         return None
-    problems = document(response.status_code, reference_of(context["request"]))
+    words = exc.words if isinstance(exc, Refused) else ""
+    problems = document(response.status_code, reference_of(context["request"]), words)
     if isinstance(exc, ValidationError):
         problems["errors"] = exc.detail
     response.data = problems
     response.content_type = CONTENT_TYPE
     return response
+
+
+def _in_our_words(exc: Exception) -> Exception:
+    """What the services of signing in and limiting raise, as a refusal."""
+    from compliance.access import limits, proof  # they answer in problems themselves
+
+    match exc:
+        case limits.TooMany():
+            return Refused(HTTPStatus.TOO_MANY_REQUESTS, exc.words, wait=exc.retry_after)
+        case proof.TooSoon():
+            return Refused(
+                HTTPStatus.TOO_MANY_REQUESTS,
+                "Too many tries failed. The next one counts after the time in Retry-After.",
+                wait=exc.wait,
+            )
+        case NotAuthenticated():
+            return Refused(HTTPStatus.UNAUTHORIZED, DETAILS[401])
+    return exc

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from django.urls import path
 
-from compliance.api import views
+from compliance.api import auth, schema, security, views
 
 urlpatterns = [
     path("health", views.alive, name="api-health"),
     path("ready", views.ready, name="api-ready"),
+    path("schema/", schema.schema, name="api-schema"),
+    path("auth/login", auth.login, name="api-login"),
+    path("auth/mfa/verify", auth.second_factor, name="api-second-factor"),
+    path("auth/verify", auth.verify, name="api-verify"),
+    path("auth/refresh", auth.refresh, name="api-refresh"),
+    path("auth/logout", auth.logout, name="api-logout"),
+    path("auth/revoke-all-sessions", auth.revoke_all_sessions, name="api-revoke-all-sessions"),
+    path("security/block-ip", security.block_ip, name="api-block-ip"),
+    path("security/unblock-ip", security.unblock_ip, name="api-unblock-ip"),
 ]

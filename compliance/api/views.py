@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from http import HTTPStatus
+from typing import Any
 
+from drf_spectacular.utils import extend_schema
+from rest_framework import serializers
 from rest_framework.decorators import api_view, authentication_classes, permission_classes
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -13,8 +16,18 @@ from compliance.access import public
 from compliance.access.sessions import leaves_session_alone
 
 
+class Alive(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["ok"])
+
+
+class Ready(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["ready", "not ready"])
+    checks = serializers.DictField(child=serializers.BooleanField())
+
+
 @public("A probe has no account, and learns only that the process answers")
 @leaves_session_alone
+@extend_schema(operation_id="health", responses={200: Alive})
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([])
@@ -25,6 +38,7 @@ def alive(request: Request) -> Response:
 
 @public("A probe has no account, and learns only which parts work")
 @leaves_session_alone
+@extend_schema(operation_id="ready", responses={200: Ready, 503: Ready})
 @api_view(["GET"])
 @authentication_classes([])
 @permission_classes([])
