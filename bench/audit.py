@@ -20,7 +20,6 @@ from django.db import connection, connections
 from django.test import Client, override_settings
 from django.urls import reverse
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from bench import scratch
 from bench.data import keep, percentile, table
@@ -32,7 +31,7 @@ from chat.pipeline.run import run as answer
 from clinchat.settings import BASE_DIR
 from compliance import audit, demo, phi
 from compliance.audit import seal, triggers, verify, writer
-from compliance.models import AuditEvent, User
+from compliance.models import AuditEvent, Authenticator, User
 
 WRITERS = (1, 4, 8, 16)
 ROUNDS = 4
@@ -286,7 +285,7 @@ def _alice() -> Client:
     client = Client()
     client.force_login(person)
     session = client.session
-    session[DEVICE_ID_SESSION_KEY] = TOTPDevice.objects.get(user=person).persistent_id
+    session[DEVICE_ID_SESSION_KEY] = Authenticator.objects.get(user=person, confirmed=True).persistent_id
     session.save()
     return client
 

@@ -9,6 +9,8 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat import watched
+        from chat import leaving, rules, watched
 
         watched.register()
+        rules.register()
+        leaving.register()

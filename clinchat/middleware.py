@@ -3,21 +3,27 @@
 from __future__ import annotations
 
 import contextvars
-import ipaddress
 import uuid
 from collections.abc import Callable, Iterator
 from typing import Any
 from urllib.parse import urlencode
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
+from django.template.loader import render_to_string
 from django.urls import reverse
+from whitenoise.middleware import WhiteNoiseFileResponse  # type: ignore[import-untyped]  # it ships no types
 
 from compliance import audit
+from compliance.access import limits, networks, origin, sessions
+from compliance.access.session_store import Origin, SessionStore
 from compliance.api.problems import problem, reference_of
 
+UNCOUNTED = {"/api/health", "/api/ready", "/status/"}
+"""They say whether ClinChat works, to anybody and without a database: neither counted nor closed to a network."""
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
@@ -37,11 +43,19 @@ PERMISSIONS_POLICY = ", ".join(
 )
 
 
-class ResponseHeaders:
-    """Headers of everything but static files, which are served before this point.
+HEADERS = {
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy": PERMISSIONS_POLICY,
+    "Referrer-Policy": settings.SECURE_REFERRER_POLICY,
+    "X-Content-Type-Options": "nosniff",
+}
 
-    Referrer-Policy, Cross-Origin-Opener-Policy and nosniff come from Django's SecurityMiddleware, the content
-    policy from django-csp.
+
+class ResponseHeaders:
+    """Headers of every answer (ASVS 5.0 V3.4), also of those that reach no view: it stands before everything else.
+
+    The content policy comes from django-csp, Strict-Transport-Security from Django's SecurityMiddleware.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -49,10 +63,25 @@ class ResponseHeaders:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        response["Cache-Control"] = "no-store"
-        response["Permissions-Policy"] = PERMISSIONS_POLICY
-        response["Cross-Origin-Resource-Policy"] = "same-origin"
+        if not isinstance(response, WhiteNoiseFileResponse):  # static files hold nobody's data, and are kept
+            response["Cache-Control"] = "no-store"
+        for name, value in HEADERS.items():
+            response[name] = value
         return response
+
+
+class NetworkBlocks:
+    """Refuses a blocked network before anything is looked up for it. Static files were served before this point."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        source, proxies = origin.route(request)
+        block = None if request.path in UNCOUNTED else networks.blocked(source)
+        if block is None:
+            return self.get_response(request)
+        return _refuse(request, block, source, proxies)
 
 
 class RequestContext:
@@ -64,7 +93,7 @@ class RequestContext:
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         correlation_id = uuid.uuid4()
         vars(request)["reference"] = f"E-{correlation_id.hex[:8].upper()}"
-        source, proxies = _route(request)
+        source, proxies = origin.route(request)
         with audit.bind(
             actor=request.user,
             correlation_id=correlation_id,
@@ -76,6 +105,29 @@ class RequestContext:
             if response.streaming:
                 _keep_context(response)
         return response
+
+
+class RateLimits:
+    """Counts what is asked of the API, and answers 429 wherever a limit was reached."""
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        return self.get_response(request)
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if request.path.startswith("/api/") and request.path not in UNCOUNTED:
+            try:
+                limits.hit_by(request, limits.Limit.API)
+            except limits.TooMany as refused:
+                return limits.answer(request, refused)
+        return None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return limits.answer(request, exception) if isinstance(exception, limits.TooMany) else None
 
 
 class SecondFactor:
@@ -97,27 +149,40 @@ class SecondFactor:
         if request.path.startswith("/api/"):
             return problem(401, reference_of(request))
         target = f"?{urlencode({'next': request.get_full_path()})}" if request.method == "GET" else ""
-        return redirect(reverse("signin") + target)
+        response = redirect(reverse("signin") + target)
+        if sessions.say_why(request):
+            response["Clear-Site-Data"] = '"cache", "storage"'
+        return response
 
 
-def _route(request: HttpRequest) -> tuple[str | None, tuple[str, ...]]:
-    """Where the request came from, and through which of our proxies.
+class SessionLimits:
+    """Says where a session is used from, and puts its end off when its person, let through by SecondFactor, does
+    something.
 
-    Each proxy adds its peer at the right of X-Forwarded-For. As many of them as there are proxies of ours can be
-    believed; what stands further left is what the client claims.
+    That a session past its end opens nothing is the store's business: nothing gets around it there.
     """
-    forwarded = request.headers.get("X-Forwarded-For", "") if settings.PROXIES else ""
-    hops = [*filter(None, map(str.strip, forwarded.split(","))), request.META.get("REMOTE_ADDR", "")]
-    believed = [_address(hop) for hop in hops[-settings.PROXIES - 1 :]]
-    return believed[0], tuple(hop for hop in believed[1:] if hop)
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if isinstance(request.session, SessionStore):
+            request.session.origin = Origin(audit.current().source, request.headers.get("User-Agent", ""))
+        return self.get_response(request)
+
+    def process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
+        sessions.renew(request, view)
 
 
-def _address(text: str) -> str | None:
-    """An address as text; a unix socket has none."""
-    try:
-        return str(ipaddress.ip_address(text))
-    except ValueError:
-        return None
+def _refuse(request: HttpRequest, block: uuid.UUID, source: str | None, proxies: tuple[str, ...]) -> HttpResponse:
+    correlation_id = uuid.uuid4()
+    vars(request)["reference"] = f"E-{correlation_id.hex[:8].upper()}"
+    with audit.bind(actor=AnonymousUser(), correlation_id=correlation_id, source=source, proxies=proxies):
+        networks.note_refusal(block, source)
+    if request.path.startswith("/api/"):
+        return problem(403, reference_of(request), detail=networks.SHUT_OUT)
+    page = render_to_string("blocks/refused.html", {"reference": reference_of(request)})
+    return HttpResponse(page, status=403)
 
 
 def _keep_context(response: Any) -> None:

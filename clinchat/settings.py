@@ -6,6 +6,7 @@ loopback only, keys in var/keys. With it, everything else must be given too. doc
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
@@ -13,7 +14,7 @@ from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from clinchat import env, local
+from clinchat import __version__, env, local
 from compliance import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -43,45 +44,64 @@ if CLINCHAT_KEYS not in KEY_ENCRYPTION_KEYS:
     raise ImproperlyConfigured(f"CLINCHAT_KEYS must be one of {', '.join(KEY_ENCRYPTION_KEYS)}.")
 
 
+SEALING_KEY_PATH = env.secret_file("SEALING_KEY", file=_keys / "sealing_key" if _keys else None)
+
+
 def SEALING_KEYS() -> list[bytes]:  # noqa: N802  # a setting
     """The key-encryption keys of CLINCHAT_KEYS=file, read anew at each call: a rotation needs no restart."""
     return env.keys("SEALING_KEY", file=_keys / "sealing_key" if _keys else None)
 
 
-if CLINCHAT_KEYS == "file":
-    SEALING_KEYS()  # a missing key stops the process now, not at the first patient
+VAULT_ADDR = env.text("CLINCHAT_VAULT_ADDR")
+VAULT_KEY = env.text("CLINCHAT_VAULT_KEY", "clinchat")
+VAULT_TOKEN_FILE = env.text("CLINCHAT_VAULT_TOKEN_FILE")
+VAULT_CA_FILE = env.text("CLINCHAT_VAULT_CA_FILE")
+KMS_KEY_IDS = env.words("CLINCHAT_KMS_KEYS")
+match CLINCHAT_KEYS:  # a missing key stops the process now, not at the first patient
+    case "file":
+        SEALING_KEYS()
+    case "vault":
+        env.encrypted("CLINCHAT_VAULT_ADDR", "https")
+        if not VAULT_TOKEN_FILE:
+            raise ImproperlyConfigured("CLINCHAT_VAULT_TOKEN_FILE must be set when CLINCHAT_KEYS is vault.")
+    case "kms":
+        if not KMS_KEY_IDS or not all(re.fullmatch(r"arn:[a-z-]+:kms:.+:key/.+", arn) for arn in KMS_KEY_IDS):
+            raise ImproperlyConfigured("CLINCHAT_KMS_KEYS must be ARNs of keys, arn:aws:kms:…:key/…, the newest first.")
 
 # ── Apps and middleware ────────────────────────────────────────────────────────────────────────────────────────
 INSTALLED_APPS = [
     "compliance.apps.AdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
-    "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "django_otp",
-    "django_otp.plugins.otp_totp",
     "django_otp.plugins.otp_static",
     "auditlog",
     "csp",
     "rest_framework",
     "clinchat",
     "compliance",
+    "django_otp_webauthn",  # after compliance: it asks for the model of people when it is loaded
     "training",
     "chat",
 ]
 MIDDLEWARE = [
+    "clinchat.middleware.ResponseHeaders",
+    "csp.middleware.CSPMiddleware",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
-    "csp.middleware.CSPMiddleware",
-    "clinchat.middleware.ResponseHeaders",
+    "clinchat.middleware.NetworkBlocks",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "clinchat.middleware.RequestContext",
+    "clinchat.middleware.RateLimits",
+    "compliance.api.bearer.BearerToken",
     "clinchat.middleware.SecondFactor",
+    "clinchat.middleware.SessionLimits",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -135,22 +155,41 @@ DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 REDIS_URL = env.text("REDIS_URL") or (local.redis_url() if EMBEDDED else "")
 if not REDIS_URL:
     raise ImproperlyConfigured("REDIS_URL must be set when DATABASE_URL is.")
+if _redis_password := env.password("REDIS_PASSWORD"):
+    REDIS_URL = env.with_password(REDIS_URL, _redis_password)
 
 # ── People ─────────────────────────────────────────────────────────────────────────────────────────────────────
 AUTH_USER_MODEL = "compliance.User"
 AUDITLOG_LOGENTRY_MODEL = "compliance.AuditEvent"
 MIGRATION_MODULES = {"auditlog": None}  # its own table is replaced by ours
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.Argon2PasswordHasher"]
+CLINCHAT_PASSWORD_LENGTH = env.number("CLINCHAT_PASSWORD_LENGTH", 15, low=8, high=64)
+CLINCHAT_PASSWORD_RULES = env.flag("CLINCHAT_PASSWORD_RULES", default=False)  # kinds of characters
 AUTH_PASSWORD_VALIDATORS = [
-    {
-        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
-        "OPTIONS": {"min_length": 15},
-    },
-    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": f"compliance.access.passwords.{name}"} for name in ("Length", "Rules", "Common", "Personal")
 ]
+LDAP_URL = env.text("CLINCHAT_LDAP_URL")
+LDAP_BASE = env.text("CLINCHAT_LDAP_BASE")
+LDAP_BIND_DN = env.text("CLINCHAT_LDAP_BIND_DN")
+LDAP_BIND_PASSWORD = env.password("CLINCHAT_LDAP_BIND_PASSWORD")
+LDAP_CA_FILE = env.text("CLINCHAT_LDAP_CA_FILE")
+LDAP_USER_FILTER = env.text("CLINCHAT_LDAP_USER_FILTER", "(&(objectClass=person)(mail={email}))")
+OIDC_ISSUER = env.text("CLINCHAT_OIDC_ISSUER")
+OIDC_CLIENT_ID = env.text("CLINCHAT_OIDC_CLIENT_ID")
+OIDC_CLIENT_SECRET = env.password("CLINCHAT_OIDC_CLIENT_SECRET")
+OIDC_NAME = env.text("CLINCHAT_OIDC_NAME", "your hospital account")
+AUTHENTICATION_BACKENDS = ["django.contrib.auth.backends.ModelBackend"]
+if LDAP_URL:
+    env.encrypted("CLINCHAT_LDAP_URL", "ldaps", "ldap")  # with ldap:// nothing is said before StartTLS
+    if not LDAP_BASE or not {"{email}", "{name}"} & set(re.findall(r"{\w+}", LDAP_USER_FILTER)):
+        raise ImproperlyConfigured("CLINCHAT_LDAP_BASE is missing, or CLINCHAT_LDAP_USER_FILTER asks for nobody.")
+    AUTHENTICATION_BACKENDS.append("compliance.directory.ldap.Ldap")
+if OIDC_ISSUER:
+    env.encrypted("CLINCHAT_OIDC_ISSUER", "https")
+    if not OIDC_CLIENT_ID or not OIDC_CLIENT_SECRET:
+        raise ImproperlyConfigured("CLINCHAT_OIDC_CLIENT_ID and CLINCHAT_OIDC_CLIENT_SECRET must both be set.")
 LOGIN_URL = "signin"
 LOGIN_REDIRECT_URL = "home"
-OTP_TOTP_ISSUER = "ClinChat"
 OTP_LOGIN_URL = "signin"
 
 # ── Audit trail: the keys of its seals, and where checkpoints go that the database cannot take back ────────────
@@ -162,14 +201,37 @@ AUDIT_CHECKPOINT_FILES = env.words(
 AUDIT_CHECKPOINT_SYSLOG = env.address("AUDIT_CHECKPOINT_SYSLOG")
 PROXIES = env.number("CLINCHAT_PROXIES", 0, low=0, high=5)  # proxies in front whose word about the source is taken
 
+# ── Limits: so many of each by one person, and of sign-ins from one address; others have ten times that (limits.py) ──
+LIMITS = {
+    "sign_in": env.rate("CLINCHAT_LIMIT_SIGN_IN", "20/300"),
+    "ask": env.rate("CLINCHAT_LIMIT_ASK", "30/600"),
+    "api": env.rate("CLINCHAT_LIMIT_API", "120/60"),
+    "export": env.rate("CLINCHAT_LIMIT_EXPORT", "10/3600"),
+}
+CLINCHAT_GEOIP_FILE = env.file("CLINCHAT_GEOIP_FILE")  # countries of addresses, MaxMind DB format
+
 # ── Sessions, cookies, transport ───────────────────────────────────────────────────────────────────────────────
 ALLOWED_HOSTS = env.words("CLINCHAT_HOSTS", "127.0.0.1,localhost" if EMBEDDED else "")
 CSRF_TRUSTED_ORIGINS = env.words("CLINCHAT_ORIGINS")
+OTP_WEBAUTHN_RP_NAME = "ClinChat"
+OTP_WEBAUTHN_RP_ID = env.domain("CLINCHAT_PASSKEY_DOMAIN", candidates=ALLOWED_HOSTS)
+_home = "http://localhost" if OTP_WEBAUTHN_RP_ID == "localhost" and not TLS else f"https://{OTP_WEBAUTHN_RP_ID}"
+OTP_WEBAUTHN_ALLOWED_ORIGINS = [
+    f"{_home}:{PORT}" if EMBEDDED else _home,
+    *(
+        o
+        for o in CSRF_TRUSTED_ORIGINS
+        if o.startswith("https:") and f".{urlsplit(o).hostname}".endswith(f".{OTP_WEBAUTHN_RP_ID}")
+    ),
+]
+OTP_WEBAUTHN_ALLOW_PASSWORDLESS_LOGIN = False  # a passkey is the second step; the password stays the first
 _prefix = "__Host-" if TLS else ""
 SESSION_ENGINE = "compliance.access.session_store"
 SESSION_COOKIE_NAME = f"{_prefix}session"
-SESSION_COOKIE_AGE = 15 * 60  # seconds without activity: 45 CFR 164.312(a)(2)(iii), automatic logoff
-SESSION_SAVE_EVERY_REQUEST = True
+# Automatic logoff, 45 CFR 164.312(a)(2)(iii): both limits can be made shorter, not longer.
+SESSION_COOKIE_AGE = 60 * env.number("CLINCHAT_SESSION_IDLE_MINUTES", 15, low=1, high=15)
+CLINCHAT_SESSION_HOURS = env.number("CLINCHAT_SESSION_HOURS", 12, low=1, high=12)
+SESSION_SAVE_EVERY_REQUEST = False  # SessionLimits renews a session when its person does something
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = TLS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -214,10 +276,24 @@ STORAGES = {
 # ── API ────────────────────────────────────────────────────────────────────────────────────────────────────────
 REST_FRAMEWORK = {
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "DEFAULT_PARSER_CLASSES": ["rest_framework.parsers.JSONParser"],
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PARSER_CLASSES": ["compliance.api.bodies.JsonBody"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["compliance.api.bearer.BearerOrSession"],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_METADATA_CLASS": None,  # OPTIONS would describe a view to whoever asks
     "EXCEPTION_HANDLER": "compliance.api.problems.handler",
+    "URL_FORMAT_OVERRIDE": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "ClinChat",
+    "VERSION": __version__,
+    "OAS_VERSION": "3.1.1",
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "POSTPROCESSING_HOOKS": [
+        "drf_spectacular.hooks.postprocess_schema_enums",
+        "compliance.api.schema.with_problems",
+    ],
 }
 
 # ── Celery ─────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -254,6 +330,26 @@ CELERY_BEAT_SCHEDULE = {
     "verify-all": {
         "task": "compliance.tasks.verify_all",
         "schedule": crontab(hour="2", minute="30"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "remind-of-emergencies": {
+        "task": "compliance.tasks.remind_of_emergencies",
+        "schedule": crontab(hour="7", minute="0"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "end-sessions": {
+        "task": "compliance.tasks.end_sessions",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
+    "review-accounts": {
+        "task": "compliance.tasks.review_accounts",
+        "schedule": crontab(hour="3", minute="10"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "review-roles": {
+        "task": "compliance.tasks.review_roles",
+        "schedule": crontab(hour="3", minute="20"),
         "options": {"queue": "maintenance", "expires": 3600},
     },
     "fail-lost-answers": {

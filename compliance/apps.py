@@ -19,11 +19,14 @@ class ComplianceConfig(AppConfig):
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_migrate
 
-        from compliance import checks, watched  # noqa: F401  # the checks register themselves
+        from compliance import access, checks, watched  # noqa: F401  # the checks register themselves
+        from compliance.access import people
         from compliance.audit import triggers
         from compliance.logs import database
+        from compliance.models import User
 
         watched.register()
+        access.rule_for(User, people.rule)
         connection_created.connect(triggers.on_connection)
         database.watch()
         post_migrate.connect(triggers.after_migrate, sender=self)

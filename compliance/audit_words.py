@@ -24,7 +24,6 @@ CODES: dict[str, str] = {
     Code.INPUT_VALIDATION_FAIL: "Input refused",
     Code.NETWORK_BLOCKED: "Network blocked",
     Code.NETWORK_UNBLOCKED: "Network block ended",
-    Code.SESSION_CREATED: "Session begun",
     Code.SESSION_EXPIRED: "Session ended",
     Code.USER_CREATED: "Account made",
     Code.USER_UPDATED: "Account changed",
@@ -64,13 +63,25 @@ OBJECTS: dict[str, str] = {
     "compliance.AuditEvent": "audit trail",
     "compliance.AuditPurge": "purge of audit events",
     "compliance.AuditVerification": "verification of the audit trail",
+    "compliance.BreakGlass": "emergency access",
+    "compliance.Authenticator": "authenticator app",
     "compliance.Clearance": "clearance",
+    "compliance.NetworkBlock": "network block",
+    "compliance.OneTimeLink": "one-time link",
+    "compliance.Campaign": "recertification",
+    "compliance.CampaignItem": "role to confirm",
     "compliance.RoleAssignment": "role",
+    "compliance.RoleRequest": "role request",
+    "compliance.ServiceToken": "token of a service account",
+    "compliance.TokenFamily": "sign-in through the API",
     "compliance.User": "account",
+    "compliance.SealingKey": "key for sealed values",
     "compliance.VaultEntry": "masked value",
+    "django_otp_webauthn.WebAuthnAttestation": "attestation of a passkey",
+    "django_otp_webauthn.WebAuthnCredential": "passkey",
+    "django_otp_webauthn.WebAuthnUserHandle": "handle of a person for passkeys",
     "otp_static.StaticDevice": "set of recovery codes",
     "otp_static.StaticToken": "recovery code",
-    "otp_totp.TOTPDevice": "authenticator app",
 }
 """In the singular, without an article; for anything else the name its model has is used."""
 VERBS: dict[str, str] = {
@@ -114,7 +125,33 @@ STEPS = {
     "app": "wrong code",
     "recovery": "wrong recovery code",
     "setup": "wrong code at set-up",
+    "directory": "the address belongs to an account with its password here",
+    "provider": "the provider's answer was not accepted",
+    "passkey": "passkey not accepted",
+    "passkey setup": "passkey not accepted at set-up",
+    "token": "API token refused",
 }
+REFUSED = {
+    "csrf": "Sent a form that was not made for this session",
+    "token": "Used an API token past its time",
+    "too large": "Sent more than ClinChat takes at once",
+}
+UNUSUAL = {"network": "new network", "hour": "at an unusual hour", "country": "from another country"}
+LIMITS = {"sign_in": "sign-ins", "ask": "questions", "api": "requests of programs", "export": "exports"}
+ENDS = {
+    "account closed": "account closed",
+    "ended by security": "by security",
+    "ended by the person": "by its owner",
+    "everyone signed out by security": "everyone signed out by security",
+    "factor changed": "second factor changed",
+    "idle": "not used",
+    "password changed": "password changed",
+    "revoked through the API": "through the API",
+    "roles changed": "roles changed",
+    "signed out everywhere": "signed out everywhere",
+    "too long": "lasted as long as one may",
+}
+"""Why sessions end, as the events say it."""
 STAGES = {"retrieve": "Searched passages for a question", "answer": "Had a question answered"}
 """What the pipeline records beside the question itself."""
 ENDINGS = {
@@ -127,26 +164,66 @@ ENDINGS = {
     "running": "Question taken up",
 }
 PURGES = {"done": "Approved a purge of audit events", "cancelled": "Cancelled a purge of audit events"}
+REQUESTS = {
+    "approved": "Approved a change of roles",
+    "refused": "Refused a change of roles",
+    "withdrawn": "Withdrew a request for a change of roles",
+    "expired": "Request for a change of roles expired",
+    "cancelled": "Request for a change of roles cancelled",
+}
+REVIEWED = {
+    "kept": "Role confirmed",
+    "taken": "Role not confirmed",
+    "suspended": "Role not confirmed in time",
+    "gone": "Role to confirm ended",
+}
+BY_STATUS = {
+    "chat.Turn": ENDINGS,
+    "compliance.AuditPurge": PURGES,
+    "compliance.CampaignItem": REVIEWED,
+    "compliance.RoleRequest": REQUESTS,
+}
+"""What a change of the column `status` means."""
 FIXED: dict[tuple[str, str], str] = {
     ("chat.Turn", Crude.CREATE): "Asked a question",
     ("chat.Feedback", Crude.CREATE): "Rated an answer",
     ("chat.Feedback", Crude.UPDATE): "Rated an answer again",
     ("compliance.AuditPurge", Crude.CREATE): "Asked for a purge of audit events",
     ("compliance.AuditVerification", Crude.EXECUTE): "Asked for a verification of the audit trail",
+    ("compliance.BreakGlass", Crude.CREATE): "Took emergency access",
+    ("compliance.BreakGlass", Crude.READ): "Read emergency accesses",
+    ("compliance.Campaign", Crude.CREATE): "Recertification begun",
+    ("compliance.CampaignItem", Crude.CREATE): "Role put up for confirmation",
+    ("compliance.CampaignItem", Crude.READ): "Read the roles to confirm",
+    ("compliance.RoleRequest", Crude.CREATE): "Asked for a change of roles",
+    ("compliance.RoleRequest", Crude.READ): "Read the role requests",
     ("compliance.Clearance", Crude.CREATE): "Clearance granted",
+    ("compliance.NetworkBlock", Crude.CREATE): "Network blocked",
+    ("compliance.NetworkBlock", Crude.UPDATE): "Network block ended",
+    ("compliance.OneTimeLink", Crude.CREATE): "One-time link made",
     ("compliance.RoleAssignment", Crude.CREATE): "Role given",
     ("compliance.User", Crude.CREATE): "Account made",
     ("compliance.User", Crude.DELETE): "Account deleted",
     ("compliance.User", Crude.UPDATE): "Account changed",
     ("compliance.RoleAssignment", Crude.DELETE): "Role taken away",
+    ("compliance.ServiceToken", Crude.CREATE): "Token of a service account made",
+    ("compliance.ServiceToken", Crude.UPDATE): "Token of a service account revoked",
+    ("compliance.TokenFamily", Crude.CREATE): "Signed in through the API",
+    ("compliance.TokenFamily", Crude.UPDATE): "Sign-in through the API ended",
+    ("compliance.SealingKey", Crude.CREATE): "New key for sealed values made",
+    ("compliance.SealingKey", Crude.EXECUTE): "Sealed values wrapped with the newest key",
+    ("compliance.SealingKey", Crude.DELETE): "Unused keys for sealed values removed",
     ("compliance.VaultEntry", Crude.CREATE): "Sealed a masked value",
     ("compliance.VaultEntry", Crude.READ): "Opened masked values",
+    ("django_otp_webauthn.WebAuthnCredential", Crude.CREATE): "Passkey added",
+    ("django_otp_webauthn.WebAuthnCredential", Crude.UPDATE): "Passkey changed",
+    ("django_otp_webauthn.WebAuthnCredential", Crude.DELETE): "Passkey removed",
     ("otp_static.StaticDevice", Crude.CREATE): "Recovery codes set up",
     ("otp_static.StaticDevice", Crude.DELETE): "Recovery codes removed",
     ("otp_static.StaticToken", Crude.CREATE): "Recovery code made",
     ("otp_static.StaticToken", Crude.DELETE): "Recovery code used or replaced",
-    ("otp_totp.TOTPDevice", Crude.CREATE): "Authenticator app added",
-    ("otp_totp.TOTPDevice", Crude.DELETE): "Authenticator app removed",
+    ("compliance.Authenticator", Crude.CREATE): "Authenticator app added",
+    ("compliance.Authenticator", Crude.DELETE): "Authenticator app removed",
 }
 """Where verb and object alone would read badly."""
 PROTECTED = "hmac:"
@@ -190,12 +267,16 @@ def _change(event: AuditEvent) -> str:
     match event.object_type, event.action:
         case "chat.Turn" | "chat.Question", Crude.READ | Crude.EXECUTE:
             return STAGES.get(str(event.detail.get("step")), "")
-        case "chat.Turn", Crude.UPDATE:
-            return ENDINGS.get(str(new.get("status")), "")
+        case object_type, Crude.UPDATE if object_type in BY_STATUS:
+            return BY_STATUS[object_type].get(str(new.get("status")), "")
+        case "compliance.RoleAssignment", Crude.UPDATE if "suspended_at" in new:
+            return "Role suspended" if new["suspended_at"] else "Role counts again"
         case "compliance.Clearance", Crude.UPDATE if new.get("revoked_at"):
             return "Clearance revoked"
-        case "compliance.AuditPurge", Crude.UPDATE:
-            return PURGES.get(str(new.get("status")), "")
+        case "compliance.OneTimeLink", Crude.UPDATE:
+            return "One-time link used" if new.get("used_at") else "One-time link ended"
+        case "compliance.BreakGlass", Crude.UPDATE:
+            return "Reviewed an emergency access" if new.get("finding") else "Emergency access ended"
         case "compliance.User", Crude.UPDATE if "is_active" in new:
             return "Account opened again" if new["is_active"] else "Account closed"
         case "compliance.RoleAssignment", Crude.CREATE | Crude.DELETE:
@@ -206,7 +287,9 @@ def _change(event: AuditEvent) -> str:
 
 
 def _signed_in(event: AuditEvent) -> str:
-    return f"Signed in{' with a recovery code' if event.detail.get('factor') == 'recovery' else ''}"
+    how = {"recovery": " with a recovery code", "passkey": " with a passkey"}
+    did = "Showed both factors again" if event.detail.get("again") else "Signed in"
+    return f"{did}{how.get(str(event.detail.get('factor')), '')}"
 
 
 def _not_signed_in(event: AuditEvent) -> str:
@@ -215,18 +298,54 @@ def _not_signed_in(event: AuditEvent) -> str:
 
 
 def _denied(event: AuditEvent) -> str:
+    if words := REFUSED.get(str(event.detail.get("step"))):
+        return words
     action = ACTIONS.get(str(event.detail.get("action")))
     return f"Tried to {action or f'{TRIED[event.action]} {thing(event.object_type)}'}"
 
 
 def _ended(event: AuditEvent) -> str:
-    return "Signed out" if event.detail.get("reason") == "signed out" else "Session ended"
+    reason = event.detail.get("reason")
+    if reason == "signed out":
+        return "Signed out"
+    words = "All sessions ended" if "sessions" in event.detail else "Session ended"
+    return f"{words} ({ENDS[reason]})" if reason in ENDS else words
+
+
+def _password(event: AuditEvent) -> str:
+    return CODES[event.code] if event.detail.get("how") == "changed" else "Password set with a one-time link"
+
+
+def _locked(event: AuditEvent) -> str:
+    return "Tried to sign in while it was locked" if event.outcome == Outcome.DENIED else CODES[event.code]
+
+
+def _unusual(event: AuditEvent) -> str:
+    found = [UNUSUAL[name] for name in event.detail.get("unusual", []) if name in UNUSUAL]
+    return f"{CODES[event.code]} ({', '.join(found)})" if found else CODES[event.code]
+
+
+def _too_many(event: AuditEvent) -> str:
+    kind = LIMITS.get(str(event.detail.get("limit")))
+    return f"{CODES[event.code]} ({kind})" if kind else CODES[event.code]
+
+
+def _shut_out(event: AuditEvent) -> str:
+    denied = event.outcome == Outcome.DENIED
+    return "Request from a blocked network refused" if denied else FIXED[event.object_type, Crude.CREATE]
 
 
 _BY_CODE: dict[str, Callable[[AuditEvent], str]] = {
+    Code.AUTHN_LOGIN_FAIL_MAX: lambda event: CODES[event.code],
+    Code.AUTHN_LOGIN_LOCK: _locked,
+    Code.AUTHN_PASSWORD_CHANGE: _password,
+    Code.AUTHN_LOGIN_UNUSUAL: _unusual,
+    Code.EXCESS_RATE_LIMIT_EXCEEDED: _too_many,
+    Code.NETWORK_BLOCKED: _shut_out,
     Code.AUTHN_LOGIN_SUCCESS: _signed_in,
     Code.AUTHN_LOGIN_FAIL: _not_signed_in,
     Code.AUTHZ_FAIL: _denied,
+    Code.INPUT_VALIDATION_FAIL: _denied,
     Code.SESSION_EXPIRED: _ended,
 }
 

@@ -46,6 +46,29 @@ def verify_all() -> None:
     _verify(AuditVerification.Scope.FULL)
 
 
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def remind_of_emergencies() -> None:
+    from compliance.access import emergency
+
+    emergency.remind()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=290, time_limit=300)
+def review_accounts() -> None:
+    from compliance.access import people, role_changes
+
+    role_changes.expire()
+    people.close_dormant()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=290, time_limit=300)
+def review_roles() -> None:
+    from compliance.access import recertification
+
+    recertification.suspend_overdue()
+    recertification.open_if_due()
+
+
 def _verify(scope: AuditVerification.Scope) -> None:
     from compliance.audit import signing, verify
 
@@ -53,3 +76,10 @@ def _verify(scope: AuditVerification.Scope) -> None:
         verify.run(scope)
     except signing.KeyUnusable as error:
         logger.error("nothing is verified: %s", error.line, extra={"code": "AUDIT_KEY"})
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def end_sessions() -> None:
+    from compliance.access import sessions
+
+    sessions.expire_all()

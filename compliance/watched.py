@@ -5,15 +5,35 @@ A field that is named in neither list is recorded as a keyed digest: one can tel
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from django.db.models import Model
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
+from django_otp_webauthn.models import WebAuthnAttestation, WebAuthnCredential, WebAuthnUserHandle
 
 from compliance import audit
 from compliance.audit import Code
-from compliance.models import AuditPurge, Clearance, RoleAssignment, User, VaultEntry
+from compliance.models import (
+    AuditPurge,
+    Authenticator,
+    BreakGlass,
+    Campaign,
+    CampaignItem,
+    Clearance,
+    NetworkBlock,
+    OneTimeLink,
+    RoleAssignment,
+    RoleRequest,
+    ServiceToken,
+    TokenFamily,
+    User,
+    VaultEntry,
+)
 
 _USE = ("throttling_failure_timestamp", "throttling_failure_count", "last_used_at")
 """What each sign-in changes on a device; the sign-in is an event of its own."""
+_API_USE = ("newest", "seen_at", "source", "agent")
+"""What each renewal of tokens changes."""
 
 
 def register() -> None:
@@ -28,6 +48,7 @@ def register() -> None:
             "is_active",
             "closed_because",
             "closed_at",
+            "reopened_at",
             "is_demo",
             "is_service",
             "directory",
@@ -41,20 +62,64 @@ def register() -> None:
     )
     _rights(RoleAssignment, shown=("id", "user", "role", "granted_at", "granted_by", "suspended_at", "seat"))
     _rights(Clearance, shown=("id", "user", "granted_at", "expires_at", "revoked_at"))
+    _rights(
+        BreakGlass,
+        shown=[
+            f.name
+            for f in BreakGlass._meta.concrete_fields  # noqa: SLF001  # documented by Django
+            if f.name not in {"reason", "note"}
+        ],
+    )
+    audit.watch(RoleRequest, shown=_columns(RoleRequest, but=("reason", "note")))
+    audit.watch(Campaign, shown=_columns(Campaign))
+    audit.watch(CampaignItem, shown=_columns(CampaignItem))
+    _opens_api(TokenFamily, shown=("id", "user", "created_at", "ends_at", "revoked_at", "reason"), ignored=_API_USE)
+    _opens_api(ServiceToken, shown=_columns(ServiceToken, but=("digest", "last_used_at")), ignored=("last_used_at",))
     audit.watch(VaultEntry, shown=("scope", "token", "label", "patient", "created_at"), object_id="scope")
-    _factor(TOTPDevice, shown=("user", "name", "confirmed"), ignored=(*_USE, "drift", "last_t"), object_id="user")
+    audit.watch(
+        NetworkBlock,
+        shown=_columns(NetworkBlock, but=("reason",)),
+        created=Code.NETWORK_BLOCKED,
+        updated=Code.NETWORK_UNBLOCKED,
+        deleted=Code.NETWORK_UNBLOCKED,
+    )
+    audit.watch(OneTimeLink, shown=_columns(OneTimeLink, but=("digest",)))
+    _factor(
+        Authenticator,
+        shown=("uuid", "user", "name", "confirmed", "created_at"),
+        ignored=(*_USE, "last_t"),
+        object_id="user",
+    )
     _factor(StaticDevice, shown=("user", "name", "confirmed"), ignored=_USE, object_id="user")
     _factor(StaticToken, shown=("device",), object_id="device")
+    _factor(
+        WebAuthnCredential,
+        shown=("user", "confirmed", "created_at", "aaguid", "transports", "discoverable", "backup_eligible"),
+        ignored=("last_used_at", "sign_count", "backup_state"),
+        object_id="user",
+    )
+    _factor(WebAuthnAttestation, shown=("credential", "fmt"), object_id="credential")
+    _factor(WebAuthnUserHandle, shown=("user",), object_id="user")
     audit.watch(AuditPurge, shown=[f.name for f in AuditPurge._meta.concrete_fields])  # noqa: SLF001  # documented by Django
 
 
-def _rights(model: type[RoleAssignment | Clearance], *, shown: tuple[str, ...]) -> None:
+def _opens_api(model: type[TokenFamily | ServiceToken], *, shown: Sequence[str], ignored: Sequence[str]) -> None:
+    """Nothing of what is recorded of these rows changes but that they were revoked."""
+    ended = Code.AUTHN_TOKEN_REVOKED
+    audit.watch(model, shown=shown, ignored=ignored, created=Code.AUTHN_TOKEN_CREATED, updated=ended, deleted=ended)
+
+
+def _columns(model: type[Model], *, but: Sequence[str] = ()) -> list[str]:
+    return [f.name for f in model._meta.concrete_fields if f.name not in but]  # noqa: SLF001  # documented by Django
+
+
+def _rights(model: type[RoleAssignment | Clearance | BreakGlass], *, shown: Sequence[str]) -> None:
     changed = Code.PRIVILEGE_PERMISSIONS_CHANGED
     audit.watch(model, shown=shown, created=changed, updated=changed, deleted=changed)
 
 
 def _factor(
-    model: type[TOTPDevice | StaticDevice | StaticToken],
+    model: type[Model],
     *,
     shown: tuple[str, ...],
     object_id: str,

@@ -6,14 +6,15 @@ mallory is signed in and cleared for nothing; the others each hold the one role 
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 from django.test import Client
 from django_otp import DEVICE_ID_SESSION_KEY
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from compliance import demo
-from compliance.models import User
+from compliance.access.sessions import PROOF_SECONDS, PROVED_AT
+from compliance.models import Authenticator, User
 
 PASSWORD = "six quiet herons wade"
 
@@ -68,12 +69,12 @@ def mallory() -> User:
 
 def device_of(user: User) -> Any:
     """The person's confirmed authenticator."""
-    return TOTPDevice.objects.get(user=user, confirmed=True)
+    return Authenticator.objects.get(user=user, confirmed=True)
 
 
 def code_of(user: User) -> str:
     """A code their authenticator accepts now, even if one of this half minute was used before."""
-    TOTPDevice.objects.filter(user=user).update(last_t=-1, throttling_failure_count=0)
+    Authenticator.objects.filter(user=user).update(last_t=-1, throttling_failure_count=0)
     return demo.current_code(user.email).digits
 
 
@@ -83,10 +84,11 @@ def verified(user: User) -> User:
     return user
 
 
-def sign_in(client: Client, user: User) -> Client:
-    """Sign a test client in with both factors; returns it."""
+def sign_in(client: Client, user: User, *, proved: bool = True) -> Client:
+    """Sign a test client in with both factors; returns it. Not `proved`: that was more than ten minutes ago."""
     client.force_login(user)
     session = client.session
     session[DEVICE_ID_SESSION_KEY] = device_of(user).persistent_id
+    session[PROVED_AT] = time.time() - (0 if proved else PROOF_SECONDS + 1)
     session.save()
     return client

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
@@ -19,7 +21,9 @@ from chat.models import Conversation, Turn
 from clinchat.lib import sse
 from clinchat.lib.http import AuthedRequest
 from compliance import phi, vault
-from compliance.access import Action, allows, door, public
+from compliance.access import Action, allows, door, limits, public
+from compliance.access.sessions import leaves_session_alone
+from compliance.access.watch import Watch
 
 SAMPLES = (
     "Can I give trimethoprim-sulfamethoxazole to a patient on warfarin?",
@@ -33,6 +37,7 @@ REFRESH_SECONDS = 2
 NOT_MASKED = (
     "We could not mask this reliably, so nothing was sent. Remove names, dates and record numbers, then send it again."
 )
+NOT_COUNTED = "ClinChat cannot take questions at this moment, so nothing was sent. Send it again in a minute."
 STILL_ANSWERING = "ClinChat is still answering your last question. Wait for it, or stop it, then send this again."
 
 
@@ -52,33 +57,37 @@ def ask(request: AuthedRequest) -> HttpResponse:
         return redirect(turn.conversation)
     recent = Conversation.objects.visible_to(request.user).order_by("-updated_at")[:RECENT]
     context = {"form": form, "samples": SAMPLES, "recent": recent, "history": _history(request)}
-    return render(request, "ask/new.html", context)
+    return _page(request, "ask/new.html", context)
 
 
 @door(Action.ASK)
 @require_http_methods(["GET", "POST"])
 def conversation(request: AuthedRequest, conversation_id: UUID) -> HttpResponse:
-    found = access.get_conversation(request.user, conversation_id)
+    asking = request.method == "POST"
+    found = (access.get_own_conversation if asking else access.get_conversation)(request.user, conversation_id)
     form = QuestionForm(request.POST or None)
-    if request.method == "POST" and (turn := _asked(request, form, found)):
+    if asking and (turn := _asked(request, form, found)):
         return redirect(f"{found.get_absolute_url()}#turn-{turn.number}")
     entities = vault.open_for(request.user, scope=found.pk, author_id=found.author_id)
     turns = [presentation.view(t, entities=entities) for t in found.turns.select_related("feedback")]
     context = {
         "conversation": found,
+        "own": found.author_id == request.user.pk,
         "turns": turns,
         "form": form,
         "history": _history(request),
         "refresh": REFRESH_SECONDS if any(t.unfinished for t in turns) else None,
     }
-    return render(request, "ask/conversation.html", context)
+    return _page(request, "ask/conversation.html", context)
 
 
 @door(Action.ASK)
+@leaves_session_alone
 @require_GET
 def events(request: AuthedRequest, turn_id: UUID) -> HttpResponseBase:
     turn = access.get_turn(request.user, turn_id)
-    return sse.stream(streams.frames(turn.pk, last_id=request.headers.get("Last-Event-ID", "")))
+    frames = streams.frames(turn.pk, last_id=request.headers.get("Last-Event-ID", ""))
+    return sse.stream(frames, alive=Watch(request, Action.ASK))
 
 
 @door(Action.ASK)
@@ -90,6 +99,7 @@ def stop(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
 
 
 @door(Action.ASK)
+@limits.limited(limits.Limit.ASK)
 @require_POST
 def retry(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
     turn = access.get_turn(request.user, turn_id)
@@ -129,6 +139,7 @@ def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | Non
         return None
     data = form.cleaned_data
     try:
+        limits.hit_by(request, limits.Limit.ASK)
         return services.ask(
             author=request.user, text=data["question"], submission=data["submission"], conversation=found
         )
@@ -136,7 +147,24 @@ def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | Non
         form.add_error("question", ValidationError(NOT_MASKED, code="masking"))
     except services.StillAnswering:
         form.add_error("question", STILL_ANSWERING)
+    except limits.TooMany as refused:
+        wait = {"seconds": refused.retry_after}
+        form.add_error("question", ValidationError(refused.words, code="limit", params=wait))
+    except limits.Unavailable:  # the queue is gone as well
+        form.add_error("question", ValidationError(NOT_COUNTED, code="unavailable"))
     return None
+
+
+def _page(request: AuthedRequest, template: str, context: dict[str, Any]) -> HttpResponse:
+    """The page with its form; 429 (RFC 6585, section 4) or 503 when the form says that nothing more is taken."""
+    response = render(request, template, context)
+    for error in context["form"].errors.as_data().get("question", []):
+        if error.code == "limit":
+            response.status_code = HTTPStatus.TOO_MANY_REQUESTS
+            response["Retry-After"] = str(error.params["seconds"])
+        elif error.code == "unavailable":
+            response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+    return response
 
 
 def _history(request: AuthedRequest) -> list[tuple[str, list[Conversation]]]:

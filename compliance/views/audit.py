@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, audit_lines, audit_words, tasks, vault
-from compliance.access import Action, allows, door
+from compliance.access import Action, allows, door, limits
 from compliance.audit import export as exporting
 from compliance.audit import search as searching
 from compliance.audit.search import BadFilter, EventFilter, TooBroad
@@ -114,6 +114,7 @@ def day(request: AuthedRequest, person_id: UUID, on: date) -> HttpResponse:
 
 @require_POST
 @door(Action.EXPORT_AUDIT)
+@limits.limited(limits.Limit.EXPORT)
 def export(request: AuthedRequest) -> HttpResponseBase:
     """The events of a search as a file. The export records itself."""
     data = {name: request.POST.get(name, "") for name in searching.NAMES}

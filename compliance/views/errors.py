@@ -7,19 +7,26 @@ import sys
 import traceback
 from pathlib import Path
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
-from compliance import logs
-from compliance.access import Locked
+from clinchat.lib.keys import KeysUnavailable
+from compliance import audit, logs
+from compliance.access import Locked, emergency, refusals
 from compliance.api.problems import problem, reference_of
 from compliance.logs.database import timeout_of
 
 logger = logging.getLogger("clinchat.errors")
+PASSES = (OperationalError, InterfaceError, KeysUnavailable)
+"""A database, a directory or a place of keys that does not answer: it passes by itself, and the page says so."""
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    if isinstance(exception, RequestDataTooBig):
+        refusals.note(audit.Code.INPUT_VALIDATION_FAIL, why="too large")
+        return _page(request, 413)
     return _page(request, 400)
 
 
@@ -30,11 +37,13 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
-    return _page(request, 404)
+    user = getattr(request, "user", None)
+    return _page(request, 404, way_in=emergency.way_in(user, request.path) if user is not None else "")
 
 
 def csrf_failure(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """The form was made for another session: reloading the page mends it, so the page says that."""
+    """The form was made for another session: reloading the page mends it, so the page says that. It is on record."""
+    refusals.note(audit.Code.AUTHZ_FAIL, why="csrf")
     return _page(request, 403, template="400.html")
 
 
@@ -44,7 +53,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
     _log(exception, reference_of(request))
     if hasattr(request, "session"):
         del request.session  # SessionMiddleware would read it, and with the database gone fail and wait again
-    return _page(request, 503 if isinstance(exception, OperationalError | InterfaceError) else 500)
+    return _page(request, 503 if isinstance(exception, PASSES) else 500)
 
 
 def _page(request: HttpRequest, status: int, template: str = "", **context: object) -> HttpResponse:
@@ -65,4 +74,5 @@ def _log(exception: BaseException | None, reference: str) -> None:
     if timeout_of(exception) == "connect":  # of statements that took too long a line is written where they ran
         logs.timed_out(what="database", limit="connect")
     code = "DATABASE_LOST" if isinstance(exception, OperationalError | InterfaceError) else "SERVER_ERROR"
+    code = "KEYS_LOST" if isinstance(exception, KeysUnavailable) else code
     logger.error("%s %s at %s", reference or "-", type(exception).__name__, " > ".join(places), extra={"code": code})

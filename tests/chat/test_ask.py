@@ -74,11 +74,19 @@ def test_the_broker_gets_the_id_and_nothing_else(
     assert sent == [(str(Turn.objects.get().pk),)]
 
 
-def test_without_redis_the_turn_ends_as_failed_and_can_be_retried(
+def test_without_redis_nothing_is_sent_and_the_text_stays(alice: Client, redis_gone: None) -> None:
+    response = alice.post(reverse("ask"), {"question": QUESTION})
+    assert response.status_code == 503
+    assert QUESTION in response.content.decode()
+    assert "Send it again in a minute." in response.content.decode()
+    assert not Turn.objects.exists()
+
+
+def test_when_the_queue_is_lost_the_turn_ends_as_failed_and_can_be_retried(
     alice: Client, django_capture_on_commit_callbacks: Any, redis_gone: None
 ) -> None:
     with django_capture_on_commit_callbacks(execute=True):
-        post(alice, QUESTION)
+        services.ask(author=cast.alice(), text=QUESTION, submission=uuid.uuid4())
     turn = Turn.objects.get()
     assert (turn.status, turn.reason) == (Turn.Status.FAILED, NotQueued.__name__)
     page = alice.get(turn.conversation.get_absolute_url()).content.decode()

@@ -272,7 +272,7 @@ def test_from_one_role_to_two(used: Installation, version: list[str]) -> None:
         for statement in ("DELETE FROM compliance_auditevent", "SELECT * FROM compliance_auditkey"):
             with pytest.raises(errors.InsufficientPrivilege):
                 app.execute(statement)
-        app.execute("DELETE FROM django_session")
+        app.execute("DELETE FROM compliance_session")
 
 
 def _month(server: psycopg.Connection) -> str:

@@ -13,7 +13,9 @@ from django.test import Client
 from django.urls import clear_url_caches, include, path, set_urlconf
 from pytest_django import Settings
 
+from compliance import audit_words
 from compliance.access import public
+from compliance.models import AuditEvent, Code, Outcome
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -115,9 +117,20 @@ def test_locked_person_reads_what_is_missing(visitor: Client) -> None:
 
 def test_expired_form_says_to_reload() -> None:
     visitor = Client(enforce_csrf_checks=True)
-    answer = visitor.post("/signin/", {"email": "a@b.org", "password": "x"})
-    assert answer.status_code == 403
-    assert "reload the page" in answer.content.decode()
+    for _ in range(3):
+        answer = visitor.post("/signin/", {"email": "a@b.org", "password": "x"})
+        assert answer.status_code == 403
+        assert "reload the page" in answer.content.decode()
+    event = AuditEvent.objects.get(code=Code.AUTHZ_FAIL)  # one a minute and address: nobody fills the trail
+    assert (event.detail, event.outcome) == ({"step": "csrf"}, Outcome.DENIED)
+    assert audit_words.what(event) == "Sent a form that was not made for this session"
+
+
+def test_body_that_is_too_large_is_refused_on_record(visitor: Client) -> None:
+    answer = visitor.post("/signin/", {"email": "a@b.org", "password": "x" * 1_100_000})
+    assert answer.status_code == 413
+    assert "at most 1 MB" in answer.content.decode()
+    assert AuditEvent.objects.get(code=Code.INPUT_VALIDATION_FAIL).detail == {"step": "too large"}
 
 
 def test_host_that_is_not_ours_is_refused(visitor: Client) -> None:

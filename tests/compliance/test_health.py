@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
-from django.contrib.sessions.models import Session
 from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
+from clinchat.lib import clock
 from compliance import health
+from compliance.models import Session
 from tests import cast
 
 pytestmark = pytest.mark.django_db
@@ -92,7 +95,7 @@ def test_status_page_is_shown_without_the_database(
 def test_looking_at_the_service_keeps_no_session_alive(client: Client, address: str) -> None:
     cast.sign_in(client, cast.alice())
     ends = client.session.get_expiry_date()
-    Session.objects.update(expire_date=ends)
+    Session.objects.update(expire_date=ends, seen_at=clock.now() - timedelta(minutes=1))
     client.get(address)
     assert Session.objects.get().expire_date == ends
     client.get("/settings/")

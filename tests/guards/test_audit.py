@@ -37,6 +37,7 @@ NOT_ON_RECORD = {
     "compliance.AuditEvent": "the trail itself: append-only and sealed",
     "compliance.Seal": "append-only, signed and anchored outside",
     "compliance.SealedEvent": "append-only, under the root of its seal",
+    "compliance.KnownPlace": "made from sign-ins, which are events of their own",
     "compliance.AccessEpoch": "a counter; what it counts is on record",
     "compliance.Notice": "words we sent to one person; what they speak of is on record",
     "compliance.Session": "changes with every request; its beginning and end are events of their own",

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-READERS = {"text", "flag", "number", "words", "address", "secret", "key", "keys"}
-FROM_FILE = {"secret", "key", "keys"}
+READERS = {"address", "domain", "file", "flag", "key", "keys", "number", "password", "rate", "secret", "text", "words"}
+FROM_FILE = {"secret", "key", "keys", "password"}
 ALLOWED = {
     ("clinchat/env.py", "text"): "the reader itself; every caller's name is found",
     ("clinchat/local/services.py", "embedded"): "asked for DATABASE_URL and REDIS_URL, which the settings read too",

@@ -9,7 +9,7 @@ import itertools
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -20,8 +20,9 @@ from django.urls import URLPattern, URLResolver, get_resolver, reverse
 from chat.models import Collection, Conversation, Document, DocumentVersion, Turn
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access.roles import POLICY, Action, Role
-from compliance.models import AuditEvent, AuditPurge, User
+from compliance.access import recertification, services
+from compliance.access.roles import NEEDS_CLEARANCE, POLICY, Action, Role
+from compliance.models import AuditEvent, AuditPurge, BreakGlass, Campaign, NetworkBlock, RoleRequest, User
 from tests import cast
 
 READ = ("sensitive_read", "R")
@@ -45,18 +46,83 @@ MATRIX: dict[str, Row] = {
     "status": PUBLIC,
     "api-health": PUBLIC,
     "api-ready": PUBLIC,
+    "api-login": PUBLIC,
+    "api-second-factor": PUBLIC,
+    "api-refresh": PUBLIC,
+    "api-logout": PUBLIC,
+    "api-schema": Row(),
+    "api-verify": Row(),
+    "api-revoke-all-sessions": Row(),
+    "services": Row(),
+    "services-new": Row(leaves=(("user_created", "C"),), post={"name": "Another program"}),
+    "services-token": Row(
+        leaves=(("authn_token_created", "C"),),
+        post={"name": "A server", "scopes": ["status.read"], "days": "30"},
+        arguments={"account_id": "service"},
+    ),
+    "services-revoke": Row(leaves=(("authn_token_revoked", "U"),), post={}, arguments={"token_id": "token"}),
     "csp-report": PUBLIC,
     "signin": PUBLIC,
     "signin-code": PUBLIC,
     "signin-recovery": PUBLIC,
     "signin-setup": PUBLIC,
     "signin-setup-qr": PUBLIC,
+    "signin-directory": PUBLIC,
+    "signin-directory-back": PUBLIC,
+    "signin-passkey": PUBLIC,
+    "signin-passkey-setup": PUBLIC,
+    "signin-link": Row(arguments={"token": "nothing"}),
+    "signin-again": Row(),
+    "settings-password": Row(),
+    "settings-app-add": Row(),
+    "settings-app-confirm": Row(),
+    "settings-app-qr": Row(),
+    "settings-app-remove": Row(post={}, arguments={"named": "nothing"}),
     "signout": Row(leaves=(("session_expired", "E"),), post={}),
     "settings": Row(),
     "settings-appearance": Row(post={"theme": "dark"}),
     "settings-recovery-codes": Row(
         leaves=((("authn_token_revoked", "D"),) * 10 + (("authn_token_created", "C"),) * 10), post={}
     ),
+    "settings-passkey-add": Row(),
+    "settings-passkey": Row(leaves=(("authz_fail", "R"),), arguments={"named": "nothing"}),
+    "settings-passkey-remove": Row(leaves=(("authz_fail", "R"),), post={}, arguments={"named": "nothing"}),
+    "settings-sessions": Row(),
+    "session-left": Row(),
+    "session-renew": Row(post={}),
+    "settings-session-end": Row(post={}, arguments={"session_id": "nothing"}),
+    "settings-sessions-end-others": Row(post={}),
+    "settings-sessions-end-all": Row(leaves=(("session_expired", "E"),), post={}),
+    "sessions": Row(),
+    "person-sessions-end": Row(leaves=(("session_expired", "E"),), post={}, arguments={"person_id": "person"}),
+    "notices": Row(),
+    "notices-dismiss": Row(post={}),
+    "notice-dismiss": Row(post={}, arguments={"notice_id": "nothing"}),
+    "people": Row(leaves=(READ,)),
+    "people-new": Row(),
+    "person": Row(leaves=(READ,), arguments={"person_id": "person"}),
+    "person-role": Row(
+        leaves=(("sensitive_create", "C"),),
+        post={"kind": "give", "role": "operator", "reason": "Why not"},
+        arguments={"person_id": "person"},
+    ),
+    "person-link": Row(post={"purpose": "invite"}, arguments={"person_id": "person"}),
+    "person-close": Row(
+        leaves=(("session_expired", "E"), ("user_updated", "U")), post={}, arguments={"person_id": "person"}
+    ),
+    "person-leave": Row(leaves=(READ,), post={}, arguments={"person_id": "person"}),
+    "person-reopen": Row(post={}, arguments={"person_id": "person"}),
+    "roles": Row(leaves=(READ,)),
+    "role-approve": Row(
+        leaves=(("privilege_permissions_changed", "C"), ("sensitive_update", "U"), ("session_expired", "E")),
+        post={},
+        arguments={"request_id": "role_request"},
+    ),
+    "role-refuse": Row(leaves=(("sensitive_update", "U"),), post={}, arguments={"request_id": "role_request"}),
+    "role-withdraw": Row(post={}, arguments={"request_id": "role_request"}),
+    "recertification": Row(leaves=(READ,)),
+    "recertification-open": Row(post={}),
+    "recertification-decide": Row(post={}),
     "ask": Row(),
     "conversation": Row(leaves=(READ,), own="alice", arguments={"conversation_id": "conversation"}),
     "answer-events": Row(leaves=(READ,), own="alice", arguments={"turn_id": "turn"}),
@@ -79,6 +145,15 @@ MATRIX: dict[str, Row] = {
     "audit-retention": Row(leaves=(READ,)),
     "audit-retention-ask": Row(leaves=(READ,), post={"before": "2012-04", "reason": ""}),
     "audit-retention-approve": Row(post={}, arguments={"purge_id": "nothing"}),
+    "emergency": Row(),
+    "emergency-end": Row(post={}, arguments={"access_id": "nothing"}),
+    "emergency-reviews": Row(leaves=(READ,)),
+    "emergency-review": Row(leaves=(READ,), arguments={"access_id": "emergency"}),
+    "matrix": Row(),
+    "blocks": Row(),
+    "blocks-end": Row(leaves=(("network_unblocked", "U"),), post={}, arguments={"block_id": "block"}),
+    "api-block-ip": Row(),
+    "api-unblock-ip": Row(),
     "audit-retention-cancel": Row(leaves=(("sensitive_update", "U"),), post={}, arguments={"purge_id": "purge"}),
 }
 PEOPLE = ("alice", "bob", "nadia", "dora", "pat", "sam", "carol", "otto", "audra", "ada", "mallory")
@@ -112,6 +187,25 @@ def things(alice: User) -> dict[str, Any]:
         finished_at=clock.now(),
     )
     purge = AuditPurge.objects.create(before=date(2012, 4, 1), reason="Old.", requested_by=cast.carol())
+    taken = BreakGlass.objects.create(
+        user=cast.bob(),
+        object_type="chat.Conversation",
+        object_id=conversation.pk,
+        reason="Over by now",
+        started_at=clock.now() - timedelta(hours=2),
+        ends_at=clock.now() - timedelta(minutes=90),
+        review_due_at=clock.now() + timedelta(hours=60),
+    )
+    block = NetworkBlock.objects.create(network="198.51.100.0/24", reason="Scans.", made_by=cast.sam())
+    service = services.create(name="A program")
+    token, _ = services.make_token(
+        account_id=service.pk, name="A server", scopes=[Action.READ_STATUS], days=30, by=cast.sam()
+    )
+    now = clock.now()
+    Campaign.objects.create(name=recertification.quarter(now), opened_at=now, due_at=now + recertification.WITHIN)
+    asked = RoleRequest.objects.create(
+        kind="give", user=alice, role=Role.AUDITOR, reason="Why not", requested_by=cast.carol()
+    )
     event = audit.record(code=audit.Code.SENSITIVE_READ, action=audit.Crude.READ)
     return {
         "conversation": conversation.pk,
@@ -121,6 +215,11 @@ def things(alice: User) -> dict[str, Any]:
         "person": alice.pk,
         "today": clock.now().date(),
         "purge": purge.pk,
+        "emergency": taken.pk,
+        "block": block.pk,
+        "service": service.pk,
+        "token": token.pk,
+        "role_request": asked.pk,
         "nothing": uuid.uuid4(),
     }
 
@@ -129,7 +228,7 @@ def may(key: str, user: User, action: Action | None) -> bool:
     if action is None:
         return True
     allowed = not POLICY[action].isdisjoint({Role(role) for role in user.roles})
-    return allowed and (action is not Action.ASK or key in CLEARED)
+    return allowed and (action not in NEEDS_CLEARANCE or key in CLEARED)
 
 
 def left_behind(client: Client, address: str, row: Row) -> tuple[int, list[tuple[str, str]], set[str]]:
