@@ -72,6 +72,7 @@ def check(email: str, password: str) -> Entry | None:
     """The entry of the person with this address whose password it is, or None. Raises Unavailable."""
     from ldap3.core.exceptions import LDAPException
 
+    logging.getLogger("pyasn1").handlers.clear()  # importing it installs one that would write past our lines
     try:
         with _connection(settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD) as connection:
             found = _look_up(connection, email)
@@ -91,8 +92,6 @@ def check(email: str, password: str) -> Entry | None:
 def _connection(dn: str, password: str, *, own: bool = True) -> Iterator[ldap3.Connection]:
     """An encrypted connection, bound as `dn`; unbound inside where the password of somebody else is wrong."""
     import ldap3
-
-    logging.getLogger("pyasn1").handlers.clear()  # importing it installs one that would write past our lines
 
     parts = urlsplit(settings.LDAP_URL)
     secure = parts.scheme == "ldaps"

@@ -65,6 +65,9 @@ class Run:
         """The exit code and what was said on stderr. Nothing may be left running."""
         said, complaints = self.process.communicate(timeout=20)
         self.lines += said.splitlines()
+        dying = time.monotonic() + 2  # what was killed with its group may take the kernel a moment
+        while self.children() and time.monotonic() < dying:
+            time.sleep(0.02)
         assert self.children() == {}
         return self.process.returncode, complaints
 
