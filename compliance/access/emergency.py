@@ -168,8 +168,8 @@ def _tell_privacy(taken: BreakGlass, kind: Kind) -> None:
         people,
         title="Emergency access was taken",
         text=(
-            f"{taken.user.name} may read one {kind.words} of somebody else until {ui_tags.moment(taken.ends_at)}. "
-            f"Review it before {ui_tags.moment(taken.review_due_at)}."
+            f"{taken.user.name} may read one {kind.words} of somebody else for {LASTS.seconds // 60} minutes. "
+            f"Review it by {ui_tags.day(taken.review_due_at)}."
         ),
         url=reverse("emergency-review", args=[taken.pk]),
         level=Notice.Level.WARNING,
