@@ -1,4 +1,4 @@
-"""The doors to conversations and documents: fetch, authorise and audit the read in one step.
+"""The doors to conversations and documents: fetch, authorize and audit the read in one step.
 
 A stranger gets Http404: that a conversation exists is itself information. What is read in an emergency is recorded as
 that, and so is everything else the request does from there on.

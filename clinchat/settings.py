@@ -188,9 +188,6 @@ if OIDC_ISSUER:
     env.encrypted("CLINCHAT_OIDC_ISSUER", "https")
     if not OIDC_CLIENT_ID or not OIDC_CLIENT_SECRET:
         raise ImproperlyConfigured("CLINCHAT_OIDC_CLIENT_ID and CLINCHAT_OIDC_CLIENT_SECRET must both be set.")
-LOGIN_URL = "signin"
-LOGIN_REDIRECT_URL = "home"
-OTP_LOGIN_URL = "signin"
 
 # ── Audit trail: the keys of its seals, and where checkpoints go that the database cannot take back ────────────
 AUDIT_SIGNING_KEY_FILE = env.text("AUDIT_SIGNING_KEY_FILE") or (str(_keys / "audit_signing_key") if _keys else "")
@@ -246,6 +243,7 @@ SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = TLS
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+FILE_UPLOAD_HANDLERS = ["clinchat.lib.http.NoFiles"]
 
 _CSP = {
     "default-src": [NONE],

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, cast
 
 from django import forms
 from django.contrib import admin, messages
-from django.contrib.auth.forms import BaseUserCreationForm
 from django.contrib.auth.models import Group
 from django.db import models, transaction
 from django.db.models import QuerySet
@@ -14,7 +13,7 @@ from django.http import HttpRequest
 from django_otp.plugins.otp_static.models import StaticDevice
 
 from clinchat.lib import clock
-from compliance.access import epoch, people
+from compliance.access import epoch, people, refusals
 from compliance.admin_audit import AuditEventAdmin
 from compliance.models import AuditEvent, Clearance, RoleAssignment, User
 
@@ -22,22 +21,13 @@ if TYPE_CHECKING:
     UserAdminBase = admin.ModelAdmin[User]
     ClearanceAdminBase = admin.ModelAdmin[Clearance]
     RoleInlineBase = admin.TabularInline[RoleAssignment, User]
-    NewUserBase = BaseUserCreationForm[User]
 else:
     UserAdminBase = ClearanceAdminBase = admin.ModelAdmin
     RoleInlineBase = admin.TabularInline
-    NewUserBase = BaseUserCreationForm
 
 # Their own apps registered these. The devices would show digests of recovery codes, groups grant nothing here,
 # and django-auditlog's page shows the fields its own model has.
 admin.site.unregister([StaticDevice, Group, AuditEvent])
-
-
-class NewUserForm(NewUserBase):
-    class Meta:
-        model = User
-        fields = ("email", "name", "title", "department")
-        field_classes = {"email": forms.EmailField}
 
 
 class RoleInline(RoleInlineBase):
@@ -68,11 +58,9 @@ class UserAdmin(UserAdminBase):
     inlines = (RoleInline,)
     actions = ("deactivate",)
 
-    def get_form(self, request: HttpRequest, obj: User | None = None, change: bool = False, **kwargs: Any) -> Any:
-        return super().get_form(request, obj, change, **({} if obj else {"form": NewUserForm}) | kwargs)
-
-    def get_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
-        return self.fields if obj else (*NewUserForm.Meta.fields, "password1", "password2")
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Accounts are made on the pages about people, where the person gets a link and chooses the password."""
+        return False
 
     def has_delete_permission(self, request: HttpRequest, obj: User | None = None) -> bool:
         return False
@@ -84,9 +72,11 @@ class UserAdmin(UserAdminBase):
             try:
                 people.close(user, because=User.Closed.SECURITY, by=cast("User", request.user))
                 closed += 1
-            except people.Oneself:
+            except people.Oneself as refused:
+                refusals.against_a_rule(cast("User", request.user), refused, user)
                 messages.error(request, "Your own account stays open: somebody else has to close it.")
-            except people.LastAdministrator:
+            except people.LastAdministrator as refused:
+                refusals.against_a_rule(cast("User", request.user), refused, user)
                 messages.error(request, f"{user.name} is the last administrator: the account stays open.")
         messages.success(request, f"{closed} account{'' if closed == 1 else 's'} closed, with all that was open.")
 

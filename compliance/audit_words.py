@@ -12,8 +12,8 @@ from compliance.models import ActorKind, AuditEvent, Code, Crude, Outcome
 CODES: dict[str, str] = {
     Code.AUTHN_LOGIN_SUCCESS: "Signed in",
     Code.AUTHN_LOGIN_FAIL: "Sign-in failed",
-    Code.AUTHN_TOKEN_CREATED: "Second factor set up",
-    Code.AUTHN_TOKEN_REVOKED: "Second factor removed",
+    Code.AUTHN_TOKEN_CREATED: "Second factor or token made",
+    Code.AUTHN_TOKEN_REVOKED: "Second factor or token ended",
     Code.AUTHN_LOGIN_FAIL_MAX: "Many failed sign-ins",
     Code.AUTHN_LOGIN_LOCK: "Sign-in locked for a while",
     Code.AUTHN_LOGIN_UNUSUAL: "Unusual sign-in",
@@ -28,7 +28,7 @@ CODES: dict[str, str] = {
     Code.USER_CREATED: "Account made",
     Code.USER_UPDATED: "Account changed",
     Code.USER_DELETED: "Account deleted",
-    Code.PRIVILEGE_PERMISSIONS_CHANGED: "Role or clearance changed",
+    Code.PRIVILEGE_PERMISSIONS_CHANGED: "Role, clearance or emergency access changed",
     Code.SENSITIVE_CREATE: "Record created",
     Code.SENSITIVE_READ: "Record read",
     Code.SENSITIVE_UPDATE: "Record changed",
@@ -134,6 +134,8 @@ STEPS = {
 REFUSED = {
     "csrf": "Sent a form that was not made for this session",
     "token": "Used an API token past its time",
+    "link": "Opened a one-time link that does not work any more",
+    "rule": "Tried what a rule forbids",
     "too large": "Sent more than ClinChat takes at once",
 }
 UNUSUAL = {"network": "new network", "hour": "at an unusual hour", "country": "from another country"}
@@ -163,13 +165,13 @@ ENDINGS = {
     "retried": "Question queued again",
     "running": "Question taken up",
 }
-PURGES = {"done": "Approved a purge of audit events", "cancelled": "Cancelled a purge of audit events"}
+PURGES = {"done": "Approved a purge of audit events", "cancelled": "Canceled a purge of audit events"}
 REQUESTS = {
     "approved": "Approved a change of roles",
     "refused": "Refused a change of roles",
     "withdrawn": "Withdrew a request for a change of roles",
     "expired": "Request for a change of roles expired",
-    "cancelled": "Request for a change of roles cancelled",
+    "cancelled": "Request for a change of roles canceled",
 }
 REVIEWED = {
     "kept": "Role confirmed",
@@ -344,6 +346,7 @@ _BY_CODE: dict[str, Callable[[AuditEvent], str]] = {
     Code.NETWORK_BLOCKED: _shut_out,
     Code.AUTHN_LOGIN_SUCCESS: _signed_in,
     Code.AUTHN_LOGIN_FAIL: _not_signed_in,
+    Code.AUTHN_TOKEN_REUSE: lambda event: CODES[event.code],
     Code.AUTHZ_FAIL: _denied,
     Code.INPUT_VALIDATION_FAIL: _denied,
     Code.SESSION_EXPIRED: _ended,

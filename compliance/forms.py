@@ -28,6 +28,17 @@ def _password(label: str, missing: str) -> forms.CharField:
     return field
 
 
+def _name(what: str) -> forms.CharField:
+    return forms.CharField(
+        label="Name",
+        max_length=64,
+        error_messages={
+            "required": f"Enter a name that tells this {what} from your others.",
+            "max_length": "Use at most 64 characters.",
+        },
+    )
+
+
 class PasswordForm(forms.Form):
     WRONG = "That e-mail and password did not match. Check both and try again."
     status = 200
@@ -90,14 +101,11 @@ class CodeForm(forms.Form):
 
 
 class AppNameForm(forms.Form):
-    name = forms.CharField(
-        label="Name",
-        max_length=64,
-        error_messages={
-            "required": "Enter a name that tells this app from your others.",
-            "max_length": "Use at most 64 characters.",
-        },
-    )
+    name = _name("app")
+
+
+class PasskeyForm(forms.Form):
+    name = _name("passkey")
 
 
 class RecoveryForm(forms.Form):

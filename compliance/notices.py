@@ -37,8 +37,9 @@ def tell(
 
 
 def holders(*roles: Role) -> list[User]:
-    """The people with open accounts who hold one of the roles now."""
-    held = User.objects.filter(is_active=True, role_assignments__role__in=roles, role_assignments__suspended_at=None)
+    """The people with open accounts who hold one of the roles now. A program reads no notice and counts as nobody."""
+    people = User.objects.filter(is_active=True, is_service=False)
+    held = people.filter(role_assignments__role__in=roles, role_assignments__suspended_at=None)
     return list(held.distinct())
 
 

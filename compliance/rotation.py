@@ -217,7 +217,7 @@ def retire() -> list[str]:
     Raises KeptElsewhere and KeysUnavailable.
     """
     needed: Collection[str] = set(used())
-    _record(audit.Code.SENSITIVE_DELETE, audit.Crude.DELETE, keys().current(), idsin_use=len(needed))
+    _record(audit.Code.SENSITIVE_DELETE, audit.Crude.DELETE, keys().current(), in_use=len(needed))
     return keys().retire(needed)
 
 

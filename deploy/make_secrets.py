@@ -3,8 +3,9 @@
 With --new-sealing-key a new sealing key is put in front of those there are; `manage.py rotate_keys` does the rest.
 
 Each file belongs to the account that reads it in its container and to nobody else; compose mounts it as it is.
-An existing file is never touched: a new sealing key would leave every masked value closed for good. But the public
-half of a new signing key is added to `audit_public_keys`, where those of earlier ones stay.
+An existing file is never touched, except with --new-sealing-key, which keeps the keys that are in it: another sealing
+key alone would leave every masked value closed for good. But the public half of a new signing key is added to
+`audit_public_keys`, where those of earlier ones stay.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ from django.conf import settings
 
 from clinchat.lib.keys import KeysUnavailable, Unsealable, holder, keys
 
-__all__ = ["KeysUnavailable", "Unsealable", "blind_index", "head", "rewrap", "seal", "unseal", "wrapped_by"]
+__all__ = ["KeysUnavailable", "Unsealable", "blind_index", "head", "rewrap", "seal", "unseal"]
 
 VERSION = b"\x02"
 KEY_BYTES = 32
@@ -62,11 +62,6 @@ def rewrap(blob: bytes, *, aad: bytes) -> bytes:
     data_key = holder(parts.key_id).unwrap(parts.key_id, parts.wrapped, aad=aad)
     key_id, wrapped = keys().wrap(data_key, aad=aad)
     return _Parts(key_id, wrapped, parts.value).joined()
-
-
-def wrapped_by(blob: bytes) -> str:
-    """The id of the key-encryption key that a sealed value needs. Raises Unsealable."""
-    return _parts(blob).key_id
 
 
 def head(key_id: str) -> bytes:

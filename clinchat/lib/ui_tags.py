@@ -40,8 +40,18 @@ def day(value: date | Literal[""] | None) -> str:
 def at(value: datetime) -> str:
     """at 14:05; on another day: on Oct 14, 2026 at 14:05"""
     local = timezone.localtime(value)
-    words = f"at {dateformat.format(local, 'H:i')}"
-    return words if local.date() == timezone.localtime(clock.now()).date() else f"on {day(local)} {words}"
+    return _clock(local) if local.date() == timezone.localtime(clock.now()).date() else on(local)
+
+
+@register.filter
+def on(value: datetime) -> str:
+    """on Oct 14, 2026 at 14:05: right whenever it is read, so for what is kept"""
+    local = timezone.localtime(value)
+    return f"on {day(local)} {_clock(local)}"
+
+
+def _clock(local: datetime) -> str:
+    return f"at {dateformat.format(local, 'H:i')}"
 
 
 @register.filter

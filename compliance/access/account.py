@@ -9,7 +9,6 @@ from enum import Enum
 
 from django.db import transaction
 from django.http import HttpRequest
-from django.utils import timezone
 from django_otp_webauthn.models import WebAuthnCredential
 
 from clinchat.lib import clock, ui_tags
@@ -30,13 +29,12 @@ class Change(Enum):
 
 def changed(request: HttpRequest, user: User, change: Change) -> None:
     """End every session and token of the person but this session, and tell them. Raises AuditUnavailable."""
-    when = timezone.localtime(clock.now())
     with transaction.atomic():
         sessions.end_all(user, reason="factor changed", except_key=request.session.session_key or "")
         notices.tell(
             [user],
             title=change.value,
-            text=f"This was on {ui_tags.day(when)} at {when:%H:%M}. Your other sessions were ended. "
+            text=f"This was {ui_tags.on(clock.now())}. Your other sessions were ended. "
             "Not you? Choose a new password, remove what you do not know and tell security.",
             url="/settings/",
             level=Notice.Level.WARNING,

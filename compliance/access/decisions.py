@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
-from django.utils.dateformat import format as format_date
-from django.utils.timezone import localtime
 
-from clinchat.lib import clock
+from clinchat.lib import clock, ui_tags
 from compliance import audit
 from compliance.access.errors import Locked
 from compliance.access.roles import CLINICAL, NEEDS_CLEARANCE, Action, Role, permitted_roles
@@ -95,11 +92,7 @@ def _missing(user: User, action: Action) -> list[str]:
             "Get the approval of your supervisor and of compliance",
         ]
     elif last.revoked_at is not None:
-        missing.append(f"Talk to your supervisor: your access was withdrawn on {_day(last.revoked_at)}")
+        missing.append(f"Talk to your supervisor: your access was withdrawn on {ui_tags.day(last.revoked_at)}")
     elif last.expires_at <= clock.now():
-        missing.append(f"Renew your training: it expired on {_day(last.expires_at)}")
+        missing.append(f"Renew your training: it expired on {ui_tags.day(last.expires_at)}")
     return missing
-
-
-def _day(moment: datetime) -> str:
-    return format_date(localtime(moment), "M j, Y")

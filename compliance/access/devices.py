@@ -39,7 +39,16 @@ SYSTEMS: Final = (
     ("Linux", "Linux"),
 )
 UNKNOWN: Final = "Unknown browser"
-PROGRAM: Final = "Program, through the API"
+PROGRAMS: Final = (
+    "curl",
+    "Wget",
+    "python-requests",
+    "python-httpx",
+    "PostmanRuntime",
+    "okhttp",
+    "Java",
+    "Go-http-client",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +71,7 @@ def of(request: HttpRequest, user: User) -> list[Device]:
         for row in Session.objects.filter(user=user, verified=True)
         if not sessions.why_over(row, now)
     ]
-    found += [Device(f.pk, PROGRAM, f.source, f.created_at, f.seen_at) for f in tokens.families(user)]
+    found += [Device(f.pk, program(f.agent), f.source, f.created_at, f.seen_at) for f in tokens.families(user)]
     return sorted(found, key=lambda device: (device.here, device.seen_at), reverse=True)
 
 
@@ -86,3 +95,9 @@ def browser(agent: str) -> str:
     if name and system:
         return f"{name} on {system}"
     return name or (f"{UNKNOWN} on {system}" if system else UNKNOWN)
+
+
+def program(agent: str) -> str:
+    """ "curl, through the API", for the programs we know by their name for themselves."""
+    name = next((name for name in PROGRAMS if agent.startswith(f"{name}/")), "Program")
+    return f"{name}, through the API"

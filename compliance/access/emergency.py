@@ -24,6 +24,7 @@ from django.utils.http import urlencode
 
 from clinchat.lib import clock, ui_tags
 from compliance import audit, logs, notices
+from compliance.access import refusals
 from compliance.access.decisions import allows
 from compliance.access.roles import Action, Role, permitted_roles
 from compliance.models import AuditEvent, BreakGlass, Notice, User
@@ -163,7 +164,8 @@ def _take(user: User, kind: Kind, object_id: UUID, reason: str) -> BreakGlass:
 
 
 def _tell_privacy(taken: BreakGlass, kind: Kind) -> None:
-    people = notices.holders(Role.PRIVACY_OFFICER) or notices.holders(Role.COMPLIANCE_MANAGER)
+    others = [one for one in notices.holders(Role.PRIVACY_OFFICER) if one != taken.user]
+    people = others or notices.holders(Role.COMPLIANCE_MANAGER)
     notices.tell(
         people,
         title="Emergency access was taken",
@@ -267,15 +269,7 @@ def read_under(access: BreakGlass) -> QuerySet[AuditEvent]:
 def review(*, access: BreakGlass, by: User, finding: BreakGlass.Finding, note: str) -> None:
     """The judgment of a second person; an access that was not justified ends. Raises OwnAccess, AlreadyReviewed."""
     if access.user_id == by.pk:
-        audit.record(
-            code=audit.Code.AUTHZ_FAIL,
-            action=audit.Crude.EXECUTE,
-            outcome=audit.Outcome.DENIED,
-            actor=by,
-            object_type="compliance.BreakGlass",
-            object_id=str(access.pk),
-            detail={"action": str(Action.REVIEW_BREAK_GLASS), "why": "own"},
-        )
+        refusals.second_person_needed(by, Action.REVIEW_BREAK_GLASS, access)
         raise OwnAccess
     with transaction.atomic():
         locked = BreakGlass.objects.select_for_update().get(pk=access.pk)
@@ -290,7 +284,7 @@ def review(*, access: BreakGlass, by: User, finding: BreakGlass.Finding, note: s
 
 
 def _tell_outcome(access: BreakGlass) -> None:
-    taken = ui_tags.moment(access.started_at)
+    taken = ui_tags.on(access.started_at)
     if access.finding == BreakGlass.Finding.JUSTIFIED:
         text = f"The emergency access you took {taken} was found justified."
         notices.tell([access.user], title="Emergency access was reviewed", text=text)
@@ -300,7 +294,7 @@ def _tell_outcome(access: BreakGlass) -> None:
     notices.tell(
         notices.holders(Role.SECURITY_OFFICER),
         title="Emergency access was not justified",
-        text=f"A review found that {access.user.name} had no reason for the emergency access of {taken}.",
+        text=f"A review found that {access.user.name} had no reason for the emergency access taken {taken}.",
         level=Notice.Level.CRITICAL,
     )
 
@@ -314,7 +308,7 @@ def remind() -> int:
     notices.tell(
         notices.holders(Role.COMPLIANCE_MANAGER, Role.PRIVACY_OFFICER),
         title="A review is overdue",
-        text=f"{words} not reviewed within 72 hours. The oldest was due {ui_tags.moment(overdue[0].review_due_at)}.",
+        text=f"{words} not reviewed within 72 hours. The oldest was due {ui_tags.on(overdue[0].review_due_at)}.",
         url=reverse("emergency-reviews"),
         level=Notice.Level.CRITICAL,
     )

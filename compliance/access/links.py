@@ -56,26 +56,39 @@ def make(user: User, purpose: str, by: User) -> str:
     Raises PermissionDenied, on record, for a link to one's own account, and Refused.
     """
     if user.pk == by.pk:
-        audit.record(
-            code=audit.Code.AUTHZ_FAIL,
-            action=audit.Crude.CREATE,
-            outcome=audit.Outcome.DENIED,
-            object_type="compliance.OneTimeLink",
-            detail={"purpose": str(Purpose(purpose))},
-        )
+        _record_refusal(user, purpose, why="Oneself")
         raise PermissionDenied
     token = secrets.token_urlsafe(TOKEN_BYTES)
-    with transaction.atomic():
-        user = User.objects.select_for_update().get(pk=user.pk)
-        _refuse(user, purpose, by)
-        now = clock.now()
-        OneTimeLink.objects.live().filter(user=user, purpose=purpose).update(voided_at=now)
-        OneTimeLink.objects.create(
-            user=user, purpose=purpose, made_by=by, digest=_digest(token), made_at=now, expires_at=now + LIVES
-        )
-        if purpose != Purpose.INVITE:
-            _tell(user, "A link was made for your account", f"It lets its holder: {Purpose(purpose).label.lower()}.")
+    try:
+        _make(user, purpose, by, digest=_digest(token))
+    except Refused as refused:
+        _record_refusal(user, purpose, why=type(refused).__name__)
+        raise
     return reverse("signin-link", args=[token])
+
+
+@transaction.atomic
+def _make(user: User, purpose: str, by: User, *, digest: bytes) -> None:
+    user = User.objects.select_for_update().get(pk=user.pk)
+    _refuse(user, purpose, by)
+    now = clock.now()
+    OneTimeLink.objects.live().filter(user=user, purpose=purpose).update(voided_at=now)
+    OneTimeLink.objects.create(
+        user=user, purpose=purpose, made_by=by, digest=digest, made_at=now, expires_at=now + LIVES
+    )
+    if purpose != Purpose.INVITE:
+        _tell(user, "A link was made for your account", f"It lets its holder: {Purpose(purpose).label.lower()}.")
+
+
+def _record_refusal(user: User, purpose: str, *, why: str) -> None:
+    audit.record(
+        code=audit.Code.AUTHZ_FAIL,
+        action=audit.Crude.CREATE,
+        outcome=audit.Outcome.DENIED,
+        object_type="compliance.OneTimeLink",
+        object_id=str(user.pk),
+        detail={"purpose": str(Purpose(purpose)), "why": why},
+    )
 
 
 def _refuse(user: User, purpose: str, by: User) -> None:

@@ -33,7 +33,8 @@ NOTICE_SECONDS: Final = 600
 
 _NOW = "local time = redis.call('TIME') local now = time[1] * 1000 + math.floor(time[2] / 1000)"
 
-# KEYS: pair, account, tries under way, known address. ARGV: FREE, UNDERWAY ms, a name for the try that begins or "".
+# KEYS: pair, account, tries under way, known address, try under way of the slowed account. ARGV: FREE, UNDERWAY ms, a
+# name for the try that begins or "", ACCOUNT_FREE.
 # Answers the milliseconds until the next try counts.
 _WAIT = counters.Script(f"""{_NOW}
 local pair = redis.call('HMGET', KEYS[1], 'n', 'until')
@@ -42,6 +43,8 @@ if redis.call('EXISTS', KEYS[4]) == 0 then
   wait = math.max(wait, tonumber(redis.call('HGET', KEYS[2], 'until') or 0) - now)
 end
 if wait > 0 or ARGV[3] == '' then return wait end
+if redis.call('EXISTS', KEYS[4]) == 0 and tonumber(redis.call('HGET', KEYS[2], 'n') or 0) >= tonumber(ARGV[4])
+  and not redis.call('SET', KEYS[5], 1, 'NX', 'PX', ARGV[2]) then return 1000 end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', now - ARGV[2])
 local underway = redis.call('ZCARD', KEYS[3])
 if underway > 0 and tonumber(pair[1] or 0) + underway >= tonumber(ARGV[1]) then return 1000 end
@@ -50,7 +53,8 @@ redis.call('PEXPIRE', KEYS[3], ARGV[2])
 return 0
 """)
 
-# KEYS: pair, account, tries under way, failures of the portal, alert told. ARGV: the numbers above, times in ms.
+# KEYS: pair, account, tries under way, failures of the portal, alert told, try of the slowed account. ARGV: the numbers
+# above, times in ms.
 # Answers failures of the pair, its lock in ms, failures of the account, its lock in ms, whether an alert begins.
 _FAILED = counters.Script(f"""{_NOW}
 local function count(key, free, first, longest)
@@ -65,6 +69,7 @@ end
 local n, lock = count(KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]))
 local all, slow = count(KEYS[2], tonumber(ARGV[4]), 1000, tonumber(ARGV[5]))
 redis.call('ZPOPMIN', KEYS[3])
+redis.call('DEL', KEYS[6])
 redis.call('RPUSH', KEYS[4], now)
 redis.call('LTRIM', KEYS[4], -ARGV[7] - 1, -1)
 redis.call('PEXPIRE', KEYS[4], ARGV[8])
@@ -75,11 +80,11 @@ return {{n, lock, all, slow, alert}}
 
 # KEYS: pair, tries under way, known address. ARGV: KNOWN seconds.
 _SUCCEEDED = counters.Script("""
-redis.call('DEL', KEYS[1], KEYS[2])
+redis.call('DEL', KEYS[1], KEYS[2], KEYS[4])
 redis.call('SET', KEYS[3], 1, 'EX', ARGV[1])
 """)
 
-_PASSED = counters.Script("redis.call('ZPOPMIN', KEYS[1])")
+_PASSED = counters.Script("redis.call('ZPOPMIN', KEYS[1]) redis.call('DEL', KEYS[2])")
 
 # KEYS: failures of the portal. ARGV: ALERT_ABOVE, ms.
 _ALERT = counters.Script(f"""{_NOW}
@@ -120,7 +125,7 @@ def failed(account: str, source: str | None) -> int:
         ALERT_ABOVE,
         ALERT_SECONDS * 1000,
     ]
-    keys = [f"lock:pair:{pair}", f"lock:account:{whole}", f"lock:underway:{pair}", _ALL, _TOLD]
+    keys = [f"lock:pair:{pair}", f"lock:account:{whole}", f"lock:underway:{pair}", _ALL, _TOLD, _slowed(whole)]
     failures, lock, of_account, slow, alarming = (int(n) for n in _FAILED(keys=keys, args=args))
     if lock:
         _record_lock(account, {"of": "account and address", "failures": failures, "seconds": lock // 1000})
@@ -133,13 +138,14 @@ def failed(account: str, source: str | None) -> int:
 
 def passed(account: str, source: str | None) -> None:
     """The password was right and the second factor is still to come: no failure is forgiven yet."""
-    _PASSED(keys=[f"lock:underway:{_pair(account, source)}"], args=[])
+    _PASSED(keys=[f"lock:underway:{_pair(account, source)}", _slowed(_account(account))], args=[])
 
 
 def succeeded(account: str, source: str | None) -> None:
     """Both factors were right: failures of the account from that address are forgiven, and the address is known."""
     pair = _pair(account, source)
-    _SUCCEEDED(keys=[f"lock:pair:{pair}", f"lock:underway:{pair}", f"lock:known:{pair}"], args=[KNOWN_SECONDS])
+    keys = [f"lock:pair:{pair}", f"lock:underway:{pair}", f"lock:known:{pair}", _slowed(_account(account))]
+    _SUCCEEDED(keys=keys, args=[KNOWN_SECONDS])
 
 
 def alert() -> bool:
@@ -149,9 +155,14 @@ def alert() -> bool:
 
 def _asked(account: str, source: str | None, *, begins: bool) -> int:
     pair, whole = _pair(account, source), _account(account)
-    keys = [f"lock:pair:{pair}", f"lock:account:{whole}", f"lock:underway:{pair}", f"lock:known:{pair}"]
-    ms = _WAIT(keys=keys, args=[FREE, UNDERWAY_SECONDS * 1000, token_hex(8) if begins else ""])
+    keys = [f"lock:pair:{pair}", f"lock:account:{whole}", f"lock:underway:{pair}", f"lock:known:{pair}", _slowed(whole)]
+    ms = _WAIT(keys=keys, args=[FREE, UNDERWAY_SECONDS * 1000, token_hex(8) if begins else "", ACCOUNT_FREE])
     return math.ceil(int(ms) / 1000)
+
+
+def _slowed(whole: str) -> str:
+    """One try at a time for an account whose failures slow it down, wherever it comes from."""
+    return f"lock:underway:account:{whole}"
 
 
 def _account(account: str) -> str:

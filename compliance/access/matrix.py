@@ -114,7 +114,7 @@ def _lines(found: Matrix) -> Iterator[str]:
     yield from (
         "# Access matrix",
         "",
-        "Made by `manage.py access_matrix --markdown` from the code; do not edit. A test compares it with the code,",
+        "Made by `manage.py access_matrix` from the code; do not edit. A test compares it with the code,",
         "and the code with what every address answers to every role and verb. The same is at `/compliance/matrix/`.",
         "",
         "## Roles and actions",

@@ -27,7 +27,7 @@ from webauthn.helpers.structs import PublicKeyCredentialUserEntity, UserVerifica
 
 from clinchat.lib import sealed
 from compliance import audit
-from compliance.access import counters, factors, lockout, proof, signin
+from compliance.access import counters, factors, proof, signin
 from compliance.access.factors import Attempt, Factor, LastFactor
 from compliance.models import User
 
@@ -194,9 +194,8 @@ def show(request: HttpRequest, user: User, *, answer: str) -> WebAuthnCredential
 
     Raises Refused and counters.Unavailable.
     """
-    if wait := lockout.wait(user.email, audit.current().source):
-        proof.judged(user, Attempt(None, tried=False, wait=wait), step=STEP)
-        raise Refused(Why.LOCKED, wait=wait)
+    if locked := proof.next_try(user, step=STEP):
+        raise Refused(Why.LOCKED, wait=locked.wait)
     try:
         passkey = _shown(request, user, answer=answer)
     except Refused as refused:

@@ -12,13 +12,12 @@ from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
 from django.db import IntegrityError, connection, transaction
-from django.db.models import F, Max, QuerySet
+from django.db.models import F, Max, Q, QuerySet
 from django.db.models.functions import Greatest
 from django.http import Http404
 
 from clinchat.lib import clock
 from compliance import notices
-from compliance.access import epoch
 from compliance.access.decisions import require
 from compliance.access.roles import CLINICAL, Action, Role, permitted_roles
 from compliance.models import (
@@ -57,6 +56,10 @@ class AlreadyClosed(Exception):
 
 class NotClosed(Exception):
     """The account is open."""
+
+
+class NotForPrograms(Exception):
+    """A service account is nobody who could administer ClinChat, or answer for a clinical role."""
 
 
 class MixedRoles(Exception):
@@ -175,12 +178,13 @@ def _shut(user: User, *, because: User.Closed, by: User | None) -> None:
         raise LastAdministrator
     user.is_active, user.closed_because, user.closed_at = False, because, now
     user.save(update_fields=["is_active", "closed_because", "closed_at"])
-    OneTimeLink.objects.live().filter(user=user).update(voided_at=now)
+    OneTimeLink.objects.live().filter(Q(user=user) | Q(made_by=user)).update(voided_at=now)
+    if because != User.Closed.DORMANT:  # they have seen the text of the tokens they made
+        ServiceToken.objects.live(now).filter(made_by=user).update(revoked_at=now)
     BreakGlass.objects.filter(user=user, ended_at=None, ends_at__gt=now).update(ended_at=now)
     for stop in _LEAVING:
         stop(user)
     sessions.end_all(user, reason="account closed")
-    epoch.bump()
 
 
 @transaction.atomic
@@ -251,6 +255,8 @@ def check_role(*, user: User, role: Role) -> None:
 
     Raises MixedRoles.
     """
+    if user.is_service and (role == Role.ADMIN or role in CLINICAL):
+        raise NotForPrograms
     held = {Role(held) for held in user.role_assignments.values_list("role", flat=True)}
     if (role in CLINICAL and Role.ADMIN in held) or (role == Role.ADMIN and held & CLINICAL):
         raise MixedRoles
@@ -278,7 +284,6 @@ def roles_changed(user: User) -> None:
     from compliance.access import sessions
 
     sessions.end_all(user, reason="roles changed")
-    epoch.bump()
 
 
 def is_last_administrator(user: User) -> bool:

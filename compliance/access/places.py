@@ -120,7 +120,7 @@ def _remember(
 ) -> None:
     place = next((place for place in before if place.network == network), None)
     if place is None:
-        place = KnownPlace(user=user, network=network, first_seen=now, count=0)
+        place = KnownPlace(user=user, network=network, count=0)
     place.address, place.last_seen = source, now
     place.country = country or place.country
     place.count += 1

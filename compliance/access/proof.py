@@ -14,8 +14,8 @@ from django.contrib.auth.hashers import make_password
 from django.db import transaction
 from django.views.decorators.debug import sensitive_variables
 
-from compliance import audit
-from compliance.access import factors, limits, lockout
+from compliance import audit, directory
+from compliance.access import factors, limits, lockout, refusals
 from compliance.access.factors import Attempt, Factor
 from compliance.models import Authenticator, User
 
@@ -36,19 +36,23 @@ class TooSoon(Exception):
 
 
 @sensitive_variables("password")
-def check_password(email: str, password: str, source: str | None = None) -> User | None:
+def check_password(email: str, password: str) -> User | None:
     """The person whose password it is, or None. Every failure is on record.
 
-    `source` is the address the try comes from; without it that of the audit context. Raises TooSoon, limits.TooMany
-    and lockout.Unavailable. A right password forgives no earlier failure: both factors do.
+    The try comes from the address of the audit context. Raises TooSoon, limits.TooMany,
+    lockout.Unavailable and directory.Unavailable. A right password forgives no earlier failure: both factors do.
     """
-    source = source or audit.current().source
+    source = audit.current().source
     email = email.strip().lower().encode(errors="replace").decode()
     limits.hit(limits.Limit.SIGN_IN, source)
     if wait := lockout.wait(email, source):
         _record_locked(_account(email), step=PASSWORD, wait=wait)
         raise TooSoon(wait)
-    user = _authenticate(email, password)
+    try:
+        user = _authenticate(email, password)
+    except directory.Unavailable:  # nobody may guess uncounted meanwhile, and whom it asks about must not show
+        lockout.failed(email, source)
+        raise
     if user is None:
         lockout.failed(email, source)
         _record_failure(_account(email), step=PASSWORD)
@@ -57,16 +61,16 @@ def check_password(email: str, password: str, source: str | None = None) -> User
     return user
 
 
-def check_second(user: User, code: str, factor: Factor, source: str | None = None) -> Attempt:
+def check_second(user: User, code: str, factor: Factor) -> Attempt:
     """Try a code of an authenticator app or a recovery code. A right one is used up. Every failure is on record.
 
     Safe inside a transaction, which must commit whatever the outcome. Raises lockout.Unavailable.
     """
-    if locked := next_try(user, step=str(factor), source=source):
+    if locked := next_try(user, step=str(factor)):
         return locked
     with transaction.atomic():
         attempt = factors.try_code(user, code, factor)
-    return judged(user, attempt, step=str(factor), source=source)
+    return judged(user, attempt, step=str(factor))
 
 
 def check_new_app(device: Authenticator, code: str) -> Attempt:
@@ -79,18 +83,21 @@ def check_new_app(device: Authenticator, code: str) -> Attempt:
     return judged(user, attempt, step="setup")
 
 
-def next_try(user: User, *, step: str, source: str | None = None) -> Attempt | None:
-    """None when a second factor may be judged now; else the seconds to wait, on record. Raises lockout.Unavailable."""
-    wait = lockout.wait(user.email, source or audit.current().source)
+def next_try(user: User, *, step: str) -> Attempt | None:
+    """None when a second factor may be judged now: the try has begun, so `judged` must follow, however it ends.
+
+    Else the seconds to wait, on record. Raises lockout.Unavailable.
+    """
+    wait = lockout.wait(user.email, audit.current().source)
     if not wait:
         return None
     _record_locked(user, step=step, wait=wait)
     return Attempt(None, tried=False, wait=wait)
 
 
-def judged(user: User, attempt: Attempt, *, step: str, source: str | None = None) -> Attempt:
+def judged(user: User, attempt: Attempt, *, step: str) -> Attempt:
     """Count and record what came of a second factor, and add the wait that follows from it."""
-    source = source or audit.current().source
+    source = audit.current().source
     if attempt.device is not None:
         lockout.succeeded(user.email, source)
         return attempt
@@ -127,7 +134,9 @@ def _record_failure(user: User | None, *, step: str) -> None:
 
 
 def _record_locked(user: User | None, *, step: str, wait: int) -> None:
-    _record(audit.Code.AUTHN_LOGIN_LOCK, audit.Outcome.DENIED, user, {"step": step, "wait": wait})
+    """A try that was not judged, once a minute for each address and account. That the lock began is on record."""
+    if refusals.is_news("locked", step, str(user.pk) if user else ""):
+        _record(audit.Code.AUTHN_LOGIN_LOCK, audit.Outcome.DENIED, user, {"step": step, "wait": wait})
 
 
 def _record(code: audit.Code, outcome: audit.Outcome, user: User | None, detail: Mapping[str, audit.JSON]) -> None:

@@ -15,8 +15,8 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from clinchat.lib import clock
-from compliance import audit, notices
-from compliance.access import people
+from compliance import notices
+from compliance.access import people, refusals
 from compliance.access.roles import Action, Role, permitted_roles
 from compliance.models import Campaign, CampaignItem, Notice, RoleAssignment, User
 
@@ -146,14 +146,7 @@ def _for_second_person(item_id: UUID, by: User) -> CampaignItem:
     """The item, for somebody who may decide on it. Raises NotYours, on record."""
     item = CampaignItem.objects.select_related("holder", "assignment").get(pk=item_id)
     if not may_decide(by, item):
-        audit.record(
-            code=audit.Code.AUTHZ_FAIL,
-            action=audit.Crude.EXECUTE,
-            outcome=audit.Outcome.DENIED,
-            object_type="compliance.CampaignItem",
-            object_id=str(item.pk),
-            detail={"action": str(Action.RECERTIFY), "step": "second person"},
-        )
+        refusals.second_person_needed(by, Action.RECERTIFY, item)
         raise NotYours
     return item
 

@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from clinchat.lib import clock
 from compliance import audit, notices
-from compliance.access import people
+from compliance.access import people, refusals
 from compliance.access.roles import Action, Role, permitted_roles
 from compliance.models import Notice, RoleRequest, User
 
@@ -158,14 +158,7 @@ def _for_second_person(request_id: UUID, by: User) -> RoleRequest:
     """The request, for somebody who may decide on it. Raises SecondPersonNeeded, on record."""
     request = RoleRequest.objects.select_related("user", "requested_by").get(pk=request_id)
     if by.pk in {request.requested_by_id, request.user_id}:
-        audit.record(
-            code=audit.Code.AUTHZ_FAIL,
-            action=audit.Crude.EXECUTE,
-            outcome=audit.Outcome.DENIED,
-            object_type="compliance.RoleRequest",
-            object_id=str(request.pk),
-            detail={"action": str(Action.APPROVE_ROLES), "step": "second person"},
-        )
+        refusals.second_person_needed(by, Action.APPROVE_ROLES, request)
         raise SecondPersonNeeded
     return request
 

@@ -18,28 +18,15 @@ from django.db import transaction
 from clinchat.lib import clock
 from compliance.access import epoch
 from compliance.access.jwt import BadToken, Why
-from compliance.access.roles import NEEDS_CLEARANCE, Action
+from compliance.access.roles import Action
 from compliance.access.tokens import PREFIX
 from compliance.models import ServiceToken, User
 
 LONGEST_DAYS = 365
 DOMAIN = "service.invalid"
-DELEGABLE = (
-    frozenset(
-        {
-            Action.READ_LIBRARY,
-            Action.EDIT_LIBRARY,
-            Action.READ_AUDIT,
-            Action.EXPORT_AUDIT,
-            Action.READ_STATUS,
-            Action.READ_PEOPLE,
-            Action.READ_POLICY,
-            Action.BLOCK_NETWORKS,
-        }
-    )
-    - NEEDS_CLEARANCE
-)
-"""What a program may be given. Whatever decides about people, roles, sessions or other programs needs a person."""
+DELEGABLE = frozenset({Action.BLOCK_NETWORKS, Action.READ_STATUS})
+"""What a program may be given: what has an address below /api/. Whatever decides about people, roles, sessions or other
+programs needs a person, and nothing in NEEDS_CLEARANCE is ever here."""
 _USED_EVERY = timedelta(minutes=1)
 
 

@@ -21,7 +21,7 @@ AWAITS_KEY = "signin"
 """In the session: whose second factor it awaits (compliance.access.signin)."""
 TOUCH_SECONDS = 10
 """A session is renewed at most this often: it ends up to this much before its idle limit, never after."""
-AGENT_LENGTH = 300
+_AGENT = Session._meta.get_field("agent").max_length  # noqa: SLF001  # documented by Django
 
 
 class Origin(NamedTuple):
@@ -87,7 +87,7 @@ class SessionStore(DatabaseStore):
         new = Session(
             pk=audit.session_digest(self.session_key),
             source=self.origin.source,
-            agent=self.origin.agent[:AGENT_LENGTH],
+            agent=self.origin.agent[:_AGENT],
             **({"id": self._before.id, "began_at": self._before.began_at} if self._before else {}),
             **values,
         )

@@ -222,7 +222,7 @@ def end_all(user: User | None, *, reason: str, except_key: str = "") -> int:
 
     The session whose cookie key is `except_key` stays. One event per person whose session ended (for everyone, one
     more with the totals); nothing ends when it cannot be written: raises AuditUnavailable. Open streams end within
-    three seconds of the commit (compliance.access.watch).
+    five seconds of the commit (compliance.access.watch).
     """
     ended, ended_tokens = _delete(user, audit.session_digest(except_key)), tokens.end_families(user)
     _record(_endings(ended, ended_tokens, user, reason))

@@ -22,6 +22,7 @@ from clinchat.lib import clock
 from compliance import audit
 from compliance.access import factors, links, places, proof
 from compliance.access.factors import Attempt, Factor
+from compliance.access.session_store import AWAITS_KEY
 from compliance.access.sessions import PROVED_AT
 from compliance.models import Authenticator, OneTimeLink, User
 
@@ -29,7 +30,6 @@ if TYPE_CHECKING:
     from django_otp.models import Device
 
 LIMIT = timedelta(minutes=10)
-_STATE = "signin"
 _LINK = "link"
 _BACKEND = "django.contrib.auth.backends.ModelBackend"
 """Who looks the person of a session up, wherever their password is."""
@@ -68,7 +68,7 @@ def begin(request: HttpRequest, user: User, *, target: str) -> None:
     }
     if not factors.has_factor(user):
         state["device"] = str(factors.start_app(user).uuid)
-    request.session[_STATE] = state | {"again": again}
+    request.session[AWAITS_KEY] = state | {"again": again}
 
 
 def bring_link(request: HttpRequest, link: OneTimeLink) -> None:
@@ -90,11 +90,11 @@ def _follow_link(request: HttpRequest, user: User) -> bool:
 def awaited(request: HttpRequest) -> User | None:
     """The person whose second step this session awaits: the password was given at most ten minutes ago, and still is
     theirs."""
-    state = request.session.get(_STATE)
+    state = request.session.get(AWAITS_KEY)
     if state is None:
         return None
     if clock.now().timestamp() - state["since"] > LIMIT.total_seconds():
-        del request.session[_STATE]
+        del request.session[AWAITS_KEY]
         return None
     user = User.objects.filter(pk=state["user"], is_active=True).first()
     return user if user and constant_time_compare(user.get_session_auth_hash(), state.get("password", "")) else None
@@ -105,7 +105,7 @@ def new_app(request: HttpRequest) -> Authenticator | None:
     user = awaited(request)
     if user is None or factors.has_factor(user):
         return None
-    return factors.unfinished_app(user, request.session[_STATE].get("device"))
+    return factors.unfinished_app(user, request.session[AWAITS_KEY].get("device"))
 
 
 def enter(request: HttpRequest, user: User, *, code: str, factor: Factor) -> str:
@@ -136,12 +136,12 @@ def let_in(request: HttpRequest, user: User, device: Device, factor: Factor) -> 
     The one place where a session becomes verified. The session must await this very person (`begin`), and the device
     be theirs; else PermissionDenied. Under a new session key, with the time of the proof in it, and on record.
     """
-    state = request.session.get(_STATE)
+    state = request.session.get(AWAITS_KEY)
     if state is None or state["user"] != str(user.pk) or not user.is_active:
         raise PermissionDenied
     if device.user_id != user.pk or not device.confirmed:
         raise PermissionDenied
-    del request.session[_STATE]
+    del request.session[AWAITS_KEY]
     if state["again"]:
         request.session.cycle_key()
     auth.login(request, user, backend=_BACKEND)

@@ -13,19 +13,17 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from clinchat.lib import clock
-from compliance import audit
 from compliance.access import Action, api_signin, door, public, require, sessions, tokens
 from compliance.access.jwt import BadToken, Why
-from compliance.api.bearer import EXPIRED, INVALID, bearer_of
+from compliance.api.bearer import ERROR, bearer_of, record_refusal
 from compliance.api.bodies import Body, Flag, Id, Text
-from compliance.api.problems import Refused
+from compliance.api.problems import TOO_SOON, Refused
+from compliance.forms import PasswordForm
 from compliance.models import User
 
 FRESH = timedelta(seconds=sessions.PROOF_SECONDS)
-PASSWORD = "That e-mail and password did not match. Check both and try again."  # noqa: S105  # words
 SET_UP = "Set up an authenticator app in the portal first, then sign in here."
 CODE = "That code did not match. Enter the newest code."
-WAIT = "Too many tries failed. The next one counts after the time in Retry-After."
 AGAIN = "This needs both factors shown within the last ten minutes. Sign in again, then repeat it."
 
 
@@ -71,7 +69,7 @@ class Whom(Body):
 
 
 class Ended(serializers.Serializer[Any]):
-    ended = serializers.IntegerField(help_text="Sessions of browsers and sign-ins through the API.")
+    ended = serializers.IntegerField(help_text="Sessions of browsers, sign-ins through the API and tokens of programs.")
 
 
 class Person(serializers.Serializer[Any]):
@@ -101,7 +99,7 @@ def login(request: Request) -> Response:
     try:
         step = api_signin.password(**given)
     except api_signin.WrongPassword:
-        raise Refused(HTTPStatus.UNAUTHORIZED, PASSWORD) from None
+        raise Refused(HTTPStatus.UNAUTHORIZED, PasswordForm.WRONG) from None
     except api_signin.NoFactor:
         raise Refused(HTTPStatus.FORBIDDEN, SET_UP) from None
     found = {"mfa_token": step.mfa_token, "factors": step.factors, "expires_in": step.expires_in}
@@ -123,7 +121,7 @@ def second_factor(request: Request) -> Response:
     except api_signin.WrongCode as wrong:
         if wrong.tried:
             raise Refused(HTTPStatus.UNAUTHORIZED, CODE, wait=wrong.wait) from None
-        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, WAIT, wait=wrong.wait) from None
+        raise Refused(HTTPStatus.TOO_MANY_REQUESTS, TOO_SOON, wait=wrong.wait) from None
     return _pair(pair)
 
 
@@ -205,18 +203,8 @@ def _pair(pair: tokens.Pair) -> Response:
 
 
 def _refused(refused: BadToken) -> Refused:
-    """401 for a token in the body, on record; that a used one came back is on record already."""
-    if refused.why is not Why.REUSED:
-        audit.record(
-            code=audit.Code.AUTHN_LOGIN_FAIL,
-            action=audit.Crude.EXECUTE,
-            outcome=audit.Outcome.DENIED,
-            object_type="compliance.User" if refused.user_id else "",
-            object_id=refused.user_id,
-            detail={"step": "token", "why": str(refused.why)},
-        )
-    detail = EXPIRED if refused.why is Why.EXPIRED else INVALID
-    return Refused(HTTPStatus.UNAUTHORIZED, detail, challenge='error="invalid_token"')
+    """401 for a token in the body, on record."""
+    return Refused(HTTPStatus.UNAUTHORIZED, record_refusal(refused), challenge=ERROR)
 
 
 def _require_fresh(request: Request) -> None:

@@ -23,6 +23,8 @@ SCHEME = "bearer"
 EXPIRED = "That token has expired. Ask for a new one, or sign in again."
 CSRF = "A request with a session needs its CSRF token in the header X-CSRFToken."
 INVALID = "That token is not valid, or no longer. Sign in again."
+ERROR = 'error="invalid_token"'
+"""What the challenge says of a token that is refused, expired or not (RFC 6750, section 3.1)."""
 
 
 class BearerToken:
@@ -58,7 +60,7 @@ class BearerToken:
     ) -> HttpResponse | None:
         refused = bearer_of(request)
         if isinstance(refused, BadToken) and not getattr(view, "access_public", ""):
-            return _refuse(request, refused)
+            return problem(401, reference_of(request), detail=record_refusal(refused), challenge=ERROR)
         return None
 
 
@@ -82,19 +84,23 @@ def bearer_of(request: HttpRequest) -> tokens.Bearer | BadToken | None:
     return vars(request).get("bearer")
 
 
-def _refuse(request: HttpRequest, refused: BadToken) -> HttpResponse:
-    """401, on record. A token whose time is over was good: that is no failed sign-in and raises no alarm."""
+def record_refusal(refused: BadToken) -> str:
+    """Put it on record that a token was refused, in the header or in a body; returns the words for whoever sent it.
+
+    Once a minute for each address, account and reason. A token whose time is over was good: that is no failed sign-in
+    and raises no alarm. That a used one came back is on record already (compliance.access.tokens.renew).
+    """
     expired = refused.why is Why.EXPIRED
-    audit.record(
-        code=audit.Code.AUTHZ_FAIL if expired else audit.Code.AUTHN_LOGIN_FAIL,
-        action=audit.Crude.EXECUTE,
-        outcome=audit.Outcome.DENIED,
-        object_type="compliance.User" if refused.user_id else "",
-        object_id=refused.user_id,
-        detail={"step": "token", "why": str(refused.why)},
-    )
-    detail = EXPIRED if expired else INVALID
-    return problem(401, reference_of(request), detail=detail, challenge='error="invalid_token"')
+    if refused.why is not Why.REUSED and refusals.is_news("token", str(refused.why), refused.user_id):
+        audit.record(
+            code=audit.Code.AUTHZ_FAIL if expired else audit.Code.AUTHN_LOGIN_FAIL,
+            action=audit.Crude.EXECUTE,
+            outcome=audit.Outcome.DENIED,
+            object_type="compliance.User" if refused.user_id else "",
+            object_id=refused.user_id,
+            detail={"step": "token", "why": str(refused.why)},
+        )
+    return EXPIRED if expired else INVALID
 
 
 class BearerOrSession(SessionAuthentication):

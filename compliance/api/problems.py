@@ -24,6 +24,7 @@ DETAILS = {
     500: "Something went wrong on our side. Quote the reference when you report it.",
     503: "ClinChat is not available right now. Try again in a minute.",
 }
+TOO_SOON = "Too many tries failed. The next one counts after the time in Retry-After."
 CHALLENGE = 'Bearer realm="ClinChat"'
 """What a 401 asks for (RFC 6750, section 3)."""
 
@@ -87,11 +88,7 @@ def _in_our_words(exc: Exception) -> Exception:
         case limits.TooMany():
             return Refused(HTTPStatus.TOO_MANY_REQUESTS, exc.words, wait=exc.retry_after)
         case proof.TooSoon():
-            return Refused(
-                HTTPStatus.TOO_MANY_REQUESTS,
-                "Too many tries failed. The next one counts after the time in Retry-After.",
-                wait=exc.wait,
-            )
+            return Refused(HTTPStatus.TOO_MANY_REQUESTS, TOO_SOON, wait=exc.wait)
         case NotAuthenticated():
             return Refused(HTTPStatus.UNAUTHORIZED, DETAILS[401])
     return exc

@@ -9,6 +9,7 @@ from compliance.api import auth, schema, security, views
 urlpatterns = [
     path("health", views.alive, name="api-health"),
     path("ready", views.ready, name="api-ready"),
+    path("health/system", views.system, name="api-system"),
     path("schema/", schema.schema, name="api-schema"),
     path("auth/login", auth.login, name="api-login"),
     path("auth/mfa/verify", auth.second_factor, name="api-second-factor"),

@@ -1,4 +1,4 @@
-"""Probes for load balancers and orchestrators."""
+"""Probes for load balancers and orchestrators, and the same for whoever watches over the service."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from compliance import health
-from compliance.access import public
+from compliance.access import Action, door, public
 from compliance.access.sessions import leaves_session_alone
 
 
@@ -23,6 +23,16 @@ class Alive(serializers.Serializer[Any]):
 class Ready(serializers.Serializer[Any]):
     status = serializers.ChoiceField(choices=["ready", "not ready"])
     checks = serializers.DictField(child=serializers.BooleanField())
+
+
+class Service(serializers.Serializer[Any]):
+    name = serializers.CharField()
+    status = serializers.ChoiceField(choices=["HEALTHY", "DOWN"])
+
+
+class System(serializers.Serializer[Any]):
+    status = serializers.ChoiceField(choices=["HEALTHY", "DEGRADED"])
+    services = Service(many=True)
 
 
 @public("A probe has no account, and learns only that the process answers")
@@ -48,3 +58,13 @@ def ready(request: Request) -> Response:
     if all(checks.values()):
         return Response({"status": "ready", "checks": checks})
     return Response({"status": "not ready", "checks": checks}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+
+
+@door(Action.READ_STATUS)
+@extend_schema(operation_id="system", responses={200: System})
+@api_view(["GET"])
+def system(request: Request) -> Response:
+    """Which parts work, by name, for people and programs that watch over the service. Always 200: `status` says it."""
+    checks = health.run_checks()
+    services = [{"name": check.key, "status": "HEALTHY" if check.ok else "DOWN"} for check in checks]
+    return Response({"status": "HEALTHY" if all(check.ok for check in checks) else "DEGRADED", "services": services})

@@ -99,8 +99,8 @@ def _tell_taken(entry: Entry) -> None:
     notices.tell(
         people,
         title=title,
-        text="They were refused, because the account has its password elsewhere. If it is the same person, close the "
-        "account or change its address; then the directory's sign-in makes a new one.",
+        text="They were refused, because this account has the same address. Change the address of the account, and the "
+        "directory's sign-in makes a new one.",
         url=f"/compliance/people/{taken.pk}/",
         level=Notice.Level.WARNING,
     )

@@ -60,9 +60,9 @@ class Ldap(BaseBackend):
         if "\x00" in email + password:
             return None
         known = User.objects.filter(email=email).first()
+        entry = check(email, password)  # for everybody: who has an account here must not show by what is asked there
         if known is not None and (known.directory != "ldap" or not known.is_active):
             return None
-        entry = check(email, password)
         user = account_of(entry) if entry else None
         return user if known is None or user == known else None
 
@@ -158,7 +158,9 @@ def _entry(dn: str, attributes: dict[str, Any], email: str) -> Entry | None:
     guid = next(iter(lower.get("objectguid", [])), b"")
     return Entry(
         kind="ldap",
-        id=str(uuid.UUID(bytes_le=guid)) if len(guid) == 16 else first("entryUUID") or dn.lower(),
+        id=str(uuid.UUID(bytes_le=guid))
+        if len(guid) == 16
+        else first("entryUUID"),  # a name can be given to the next person
         email=email,
         name=first("displayName", "cn"),
         title=first("title"),

@@ -201,7 +201,6 @@ class Migration(migrations.Migration):
                         blank=True, help_text="ISO 3166-1, where CLINCHAT_GEOIP_FILE knows it.", max_length=2
                     ),
                 ),
-                ("first_seen", models.DateTimeField(default=clinchat.lib.clock.now)),
                 ("last_seen", models.DateTimeField(default=clinchat.lib.clock.now)),
                 ("count", models.PositiveIntegerField(default=1)),
                 (

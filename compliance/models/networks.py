@@ -97,7 +97,6 @@ class KnownPlace(models.Model):
     network = NetworkField()
     address = models.GenericIPAddressField(help_text="The last address they came from there.")
     country = models.CharField(max_length=2, blank=True, help_text="ISO 3166-1, where CLINCHAT_GEOIP_FILE knows it.")
-    first_seen = models.DateTimeField(default=clock.now)
     last_seen = models.DateTimeField(default=clock.now)
     count = models.PositiveIntegerField(default=1)
     hours = ArrayField(models.PositiveIntegerField(), size=HOURS, default=no_hours, help_text="Sign-ins in each hour.")

@@ -77,7 +77,7 @@ def cancel(request: AuthedRequest, purge_id: UUID) -> HttpResponse:
     except retention.AlreadyDecided:
         messages.error(request, "This purge was already decided. Nothing was changed.")
     else:
-        messages.success(request, "The purge is cancelled. Nothing was removed.")
+        messages.success(request, "The purge is canceled. Nothing was removed.")
     return redirect("audit-retention")
 
 

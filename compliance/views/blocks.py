@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
-from compliance.access import Action, door, networks, origin
+from compliance.access import Action, door, lockout, networks, origin
 from compliance.block_forms import BlockForm, FindForm
 from compliance.models import NetworkBlock
 
@@ -48,6 +48,13 @@ def end(request: AuthedRequest, block_id: UUID) -> HttpResponse:
     return redirect("blocks")
 
 
+def _alert() -> bool:
+    try:
+        return lockout.alert()
+    except lockout.Unavailable:  # blocking must work without Redis
+        return False
+
+
 def _page(request: AuthedRequest, form: BlockForm) -> HttpResponse:
     now = clock.now()
     finding = FindForm(request.GET)
@@ -57,6 +64,7 @@ def _page(request: AuthedRequest, form: BlockForm) -> HttpResponse:
         live = live.filter(pk__in=[one.pk for one in networks.holding(wanted)])
     context = {
         "form": form,
+        "alert": _alert(),
         "finding": finding,
         "wanted": wanted,
         "page": Paginator(live.select_related("made_by"), ON_A_PAGE).get_page(request.GET.get("page")),

@@ -37,7 +37,10 @@ def back(request: HttpRequest) -> HttpResponse:
     if not oidc.name():
         raise Http404
     try:
+        limits.hit(limits.Limit.SIGN_IN, audit.current().source)
         came = oidc.finish(request)
+    except limits.TooMany as refused:
+        return limits.answer(request, refused)
     except oidc.Refused:
         messages.error(request, REFUSED)
         return redirect("signin")

@@ -8,7 +8,7 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST, require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, audit_lines
@@ -16,8 +16,8 @@ from compliance.access import Action, door, emergency
 from compliance.access.limits import TooMany
 from compliance.emergency_forms import ReviewForm, TakeForm
 from compliance.models import BreakGlass
+from compliance.views.signin import PAGE
 
-PAGE = require_http_methods(["GET", "HEAD", "POST"])
 REVIEWED_SHOWN = 50
 NOT_AVAILABLE = "Nothing at this address or with this id can be opened. Check it and try again."
 TOO_MANY_TODAY = (

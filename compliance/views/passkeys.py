@@ -5,31 +5,21 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django import forms
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
-from django.views.decorators.http import require_http_methods, require_POST
+from django.views.decorators.http import require_POST
 
 from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, account, door, factors, passkeys, public, signin
 from compliance.access.passkeys import Refused, Why
 from compliance.access.sessions import fresh
+from compliance.forms import PasskeyForm
 from compliance.models import User
-from compliance.views.signin import second_step
+from compliance.views.signin import PAGE, duration, second_step, start_again
 
-
-class PasskeyForm(forms.Form):
-    name = forms.CharField(
-        label="Name",
-        max_length=64,
-        error_messages={"required": "Enter a name that tells this passkey from your others."},
-    )
-
-
-PAGE = require_http_methods(["GET", "HEAD", "POST"])
 _AGAIN = "Try again."
 WORDS = {
     Why.STALE: f"That took too long, or the page was open twice. {_AGAIN}",
@@ -47,7 +37,7 @@ WORDS = {
 def show(request: HttpRequest) -> HttpResponse:
     user = signin.awaited(request)
     if user is None or not passkeys.of(user):
-        return redirect(second_step(user)) if user else _start_again(request)
+        return redirect(second_step(user)) if user else start_again(request, "passkey")
     context: dict[str, Any] = {"has_app": factors.has_app(user)}
     if request.method == "POST":
         try:
@@ -63,7 +53,7 @@ def show(request: HttpRequest) -> HttpResponse:
 def set_up(request: HttpRequest) -> HttpResponse:
     user = signin.awaited(request)
     if user is None or factors.has_factor(user):
-        return redirect(second_step(user)) if user else _start_again(request)
+        return redirect(second_step(user)) if user else start_again(request, "passkey")
     context: dict[str, Any] = {}
     if request.method == "POST":
         try:
@@ -130,12 +120,6 @@ def remove(request: AuthedRequest, named: UUID) -> HttpResponseBase:
     return redirect("settings")
 
 
-def _start_again(request: HttpRequest) -> HttpResponse:
-    if not (request.user.is_authenticated and request.user.is_verified()):
-        messages.info(request, "Enter your e-mail and password first. You then have 10 minutes for your passkey.")
-    return redirect("signin")
-
-
 def _ceremony(request: HttpRequest, user: User, begin: Any) -> dict[str, Any]:
     """What the browser is asked, or the address where it could be asked."""
     if passkeys.usable(request):
@@ -145,6 +129,5 @@ def _ceremony(request: HttpRequest, user: User, begin: Any) -> dict[str, Any]:
 
 def _words(refused: Refused) -> str:
     if refused.wait > 1:
-        wait = f"{refused.wait} seconds" if refused.wait < 60 else f"{-(-refused.wait // 60)} min"
-        return f"{WORDS[Why.LOCKED]} Wait {wait}, then try again."
+        return f"{WORDS[Why.LOCKED]} Wait {duration(refused.wait)}, then try again."
     return WORDS[refused.why]

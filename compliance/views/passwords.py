@@ -8,7 +8,8 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters
 
 from clinchat.lib.http import AuthedRequest
-from compliance.access import Action, door, limits, links, passwords, proof, public, signin
+from compliance import audit
+from compliance.access import Action, door, limits, links, passwords, proof, public, refusals, signin
 from compliance.access.sessions import fresh
 from compliance.forms import AgainForm, ChangePasswordForm, NewPasswordForm
 from compliance.models import OneTimeLink, User
@@ -57,6 +58,7 @@ def link(request: HttpRequest, token: str) -> HttpResponse:
             raise links.Gone
         response = (_new_factors if found.purpose == OneTimeLink.Purpose.FACTORS else _new_password)(request, found)
     except links.Gone:
+        refusals.note(audit.Code.AUTHZ_FAIL, why="link")
         response = render(request, "signin/link_gone.html", status=404)
     response["X-Robots-Tag"] = "noindex"
     return response

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, audit_lines
-from compliance.access import Action, Role, allows, door, factors, links, passwords, people, role_changes
+from compliance.access import Action, Role, allows, door, factors, links, passwords, people, refusals, role_changes
 from compliance.access.sessions import fresh
 from compliance.models import NoSeat, OneTimeLink, RoleRequest, Session, TokenFamily, User
 from compliance.people_forms import LeaveForm, NewPersonForm, RoleForm, SearchForm
@@ -32,6 +32,7 @@ REFUSALS: dict[type[Exception], str] = {
     people.LastAdministrator: "Nobody else could administer ClinChat then. Make another administrator first.",
     people.AlreadyClosed: "The account is closed already. Nothing was changed.",
     people.NotClosed: "The account is open already. Nothing was changed.",
+    people.NotForPrograms: "A program gets neither this role nor a clinical one. Nothing was asked for.",
     people.MixedRoles: "An administrator cannot hold a clinical role as well. Take the other role away first.",
     role_changes.UnknownRole: "There is no such role. Nothing was asked for.",
     role_changes.AccountClosed: "The account is closed, so it gets no roles. Open it first.",
@@ -40,6 +41,8 @@ REFUSALS: dict[type[Exception], str] = {
     NoSeat: "There are two administrators already. Take one away first.",
 }
 """What a person is told when a service refuses."""
+AGAINST_A_RULE = (people.Oneself, people.LastAdministrator, people.NotForPrograms, people.MixedRoles, NoSeat)
+"""Of these, what is a try to do what nobody may: on record."""
 
 
 @require_safe
@@ -147,6 +150,8 @@ def _do(request: AuthedRequest, about: User, act: Callable[[], None], done: str)
     try:
         act()
     except tuple(REFUSALS) as refused:
+        if isinstance(refused, AGAINST_A_RULE):
+            refusals.against_a_rule(request.user, refused, about)
         messages.error(request, REFUSALS[type(refused)])
     else:
         messages.success(request, done)

@@ -13,10 +13,11 @@ from django.views.decorators.http import require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
 from compliance import audit
-from compliance.access import Action, allows, door, people, role_changes
+from compliance.access import Action, allows, door, people, refusals, role_changes
 from compliance.access.sessions import fresh
 from compliance.models import RoleRequest, User
 from compliance.people_forms import NoteForm
+from compliance.views.people import AGAINST_A_RULE
 from compliance.views.people import REFUSALS as REFUSED_CHANGES
 
 DECIDED_SHOWN = 30
@@ -62,7 +63,7 @@ def withdraw(request: AuthedRequest, request_id: UUID) -> HttpResponse:
     def act() -> None:
         role_changes.withdraw(request_id=asked.pk, by=request.user)
 
-    return _do(request, act, "The request is withdrawn.")
+    return _do(request, asked, act, "The request is withdrawn.")
 
 
 def _decide(request: AuthedRequest, request_id: UUID, decide: Callable[..., RoleRequest], done: str) -> HttpResponse:
@@ -75,7 +76,7 @@ def _decide(request: AuthedRequest, request_id: UUID, decide: Callable[..., Role
     def act() -> None:
         decide(request_id=asked.pk, by=request.user, note=form.cleaned_data["note"])
 
-    return _do(request, act, done)
+    return _do(request, asked, act, done)
 
 
 def _get(viewer: User, request_id: UUID, action: Action) -> RoleRequest:
@@ -85,10 +86,12 @@ def _get(viewer: User, request_id: UUID, action: Action) -> RoleRequest:
     return asked
 
 
-def _do(request: AuthedRequest, act: Callable[[], None], done: str) -> HttpResponse:
+def _do(request: AuthedRequest, asked: RoleRequest, act: Callable[[], None], done: str) -> HttpResponse:
     try:
         act()
     except tuple(REFUSALS) as refused:
+        if isinstance(refused, (*AGAINST_A_RULE, role_changes.NotYours)):
+            refusals.against_a_rule(request.user, refused, asked)
         messages.error(request, REFUSALS[type(refused)])
     else:
         messages.success(request, done)

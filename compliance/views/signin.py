@@ -98,7 +98,7 @@ def recovery(request: HttpRequest) -> HttpResponse:
 def _second_step(request: HttpRequest, factor: Factor, form: CodeForm | RecoveryForm, template: str) -> HttpResponse:
     user = signin.awaited(request)
     if user is None:
-        return _start_again(request)
+        return start_again(request, "code")
     available = factors.available(user)
     if (factor not in available and factor is not Factor.RECOVERY) or not factors.has_factor(user):
         return redirect(second_step(user))
@@ -118,7 +118,7 @@ def setup(request: HttpRequest) -> HttpResponse:
     device = signin.new_app(request)
     if device is None:
         user = signin.awaited(request)
-        return redirect(second_step(user)) if user and factors.has_factor(user) else _start_again(request)
+        return redirect(second_step(user)) if user and factors.has_factor(user) else start_again(request, "code")
     form = CodeForm(request.POST or None)
     if form.is_valid():
         try:
@@ -156,10 +156,11 @@ def signout(request: HttpRequest) -> HttpResponseBase:
     return response
 
 
-def _start_again(request: HttpRequest) -> HttpResponse:
+def start_again(request: HttpRequest, what: str) -> HttpResponse:
+    """To the password page, from a second step that no password came before. `what` is shown there: "code"."""
     if request.user.is_authenticated and request.user.is_verified():
         return redirect(HOME)
-    messages.info(request, "Enter your e-mail and password first. You then have 10 minutes for the code.")
+    messages.info(request, f"Enter your e-mail and password first. You then have 10 minutes for the {what}.")
     return redirect(resolve_url("signin"))
 
 
@@ -173,6 +174,5 @@ def code_words(refused: signin.Refused, factor: Factor) -> str:
 
 
 def duration(seconds: int) -> str:
-    if seconds < 60:
-        return f"{seconds} second{'' if seconds == 1 else 's'}"
-    return f"{-(-seconds // 60)} min"
+    """30 s, and from a minute on the full minutes it takes: 5 min"""
+    return f"{seconds} s" if seconds < 60 else f"{-(-seconds // 60)} min"

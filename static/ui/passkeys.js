@@ -4,7 +4,7 @@ const form = document.querySelector("form[data-passkey]");
 const note = document.querySelector("[data-passkey-error]");
 
 const WORDS = {
-  NotAllowedError: "No passkey was given: it was cancelled, or took too long. Try again.",
+  NotAllowedError: "No passkey was given: it was canceled, or took too long. Try again.",
   InvalidStateError: "This device already holds a passkey for your account.",
   SecurityError: "This browser does not allow passkeys at this address.",
   NotSupportedError: "This device has no passkey ClinChat can use.",

@@ -22,6 +22,12 @@ def test_a_time_names_its_day_unless_it_is_today(monkeypatch: pytest.MonkeyPatch
     assert ui_tags.at(now - timedelta(days=1)) == "on Oct 13, 2026 at 16:00"
 
 
+def test_a_time_that_is_kept_names_its_day_always(monkeypatch: pytest.MonkeyPatch) -> None:
+    then = datetime(2026, 10, 14, 14, 5, 9, tzinfo=UTC)
+    monkeypatch.setattr(clock, "now", lambda: then)
+    assert ui_tags.on(then) == "on Oct 14, 2026 at 14:05"
+
+
 def test_a_moment_is_exact() -> None:
     assert ui_tags.moment(datetime(2026, 10, 4, 14, 5, 9, tzinfo=UTC)) == "Oct 4, 2026, 14:05:09"
 

@@ -6,6 +6,7 @@ import logging
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from compliance.access import counters, lockout
 from compliance.models import AuditEvent, Code, Notice
@@ -79,3 +80,11 @@ def test_the_log_has_a_line_an_operator_searches_for(caplog: pytest.LogCaptureFi
     event = AuditEvent.objects.get(code=Code.AUTHN_LOGIN_FAIL_MAX)
     assert fields == {"event_id": str(event.pk), "more_than": 10, "seconds": 60}
     assert "`AUTH_FAILURES`" in (ROOT / "docs/operations.md").read_text()
+
+
+def test_whoever_may_block_sees_that_it_is_so(client: Client) -> None:
+    words = "More than ten sign-ins failed in the last minute"
+    cast.sign_in(client, cast.sam())
+    assert words not in client.get("/compliance/blocks/").content.decode()
+    fail(11)
+    assert words in client.get("/compliance/blocks/").content.decode()

@@ -78,7 +78,7 @@ def test_either_may_cancel() -> None:
     carol = signed_in(cast.carol)
     ask(carol)
     purge = AuditPurge.objects.get()
-    assert "The purge is cancelled." in decide(carol, "cancel", purge)
+    assert "The purge is canceled." in decide(carol, "cancel", purge)
     purge.refresh_from_db()
     assert purge.status == AuditPurge.Status.CANCELLED
     assert "already decided" in decide(signed_in(cast.sam), "cancel", purge)

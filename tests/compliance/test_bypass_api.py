@@ -328,7 +328,7 @@ def program() -> tuple[ServiceToken, str]:
     account = services.create(name="Log collector")
     RoleAssignment.objects.give(user=account, role=Role.SECURITY_OFFICER)
     return services.make_token(
-        account_id=account.pk, name="Collector 1", scopes=[Action.READ_POLICY], days=30, by=cast.sam()
+        account_id=account.pk, name="Collector 1", scopes=[Action.READ_STATUS], days=30, by=cast.sam()
     )
 
 

@@ -15,7 +15,7 @@ from django.test import Client
 from django.urls import reverse
 
 from chat.models import Conversation
-from clinchat.lib import clock
+from clinchat.lib import clock, ui_tags
 from clinchat.lib.keys import Unsealable
 from compliance import audit
 from compliance.access import Role, emergency
@@ -83,7 +83,7 @@ def test_nobody_reviews_what_they_took(client: Client) -> None:
     assert access.reviewed_at is None
     event = AuditEvent.objects.get(code=Code.AUTHZ_FAIL)
     assert (event.outcome, event.object_id) == (Outcome.DENIED, str(access.pk))
-    assert event.detail == {"action": "breakglass.review", "why": "own"}
+    assert event.detail == {"action": "breakglass.review", "step": "second person"}
 
 
 def test_what_was_read_is_shown_and_reading_it_is_on_record(pat: Client) -> None:
@@ -113,6 +113,7 @@ def test_not_justified_ends_it_and_tells_the_person_and_security(pat: Client) ->
     notices = Notice.objects.all()
     assert {(n.user_id, n.level) for n in notices} == {(bob.pk, "crit"), (sam.pk, "crit")}
     assert not any(NOTE in n.text for n in notices)
+    assert all(f" {ui_tags.on(access.started_at)}" in n.text for n in notices)
 
 
 def test_justified_leaves_it_open_and_tells_the_person(pat: Client) -> None:
@@ -148,7 +149,7 @@ def test_the_list_has_the_most_urgent_first_and_counts_what_is_overdue(pat: Clie
     page = pat.get(reverse("emergency-reviews"))
     assert page.context["waiting"] == [late, old, new]
     assert page.context["overdue"] == 1
-    assert page.content.decode().count("Overdue</span> since") == 1
+    assert page.content.decode().count("Overdue</span> was due on ") == 1
     judge(pat, late)
     page = pat.get(reverse("emergency-reviews"))
     assert (page.context["waiting"], page.context["reviewed"]) == ([old, new], [late])

@@ -181,7 +181,7 @@ def test_nobody_makes_one_for_themselves() -> None:
         links.make(sam, Purpose.FACTORS, sam)
     assert not OneTimeLink.objects.exists()
     denied = AuditEvent.objects.get(code=Code.AUTHZ_FAIL)
-    assert (denied.object_type, denied.detail) == ("compliance.OneTimeLink", {"purpose": "factors"})
+    assert (denied.object_type, denied.detail) == ("compliance.OneTimeLink", {"purpose": "factors", "why": "Oneself"})
 
 
 @pytest.mark.parametrize(

@@ -169,7 +169,7 @@ def test_current_password_is_needed_and_tries_are_counted(client: Client) -> Non
     for _ in range(5):
         page = change(client, current="not mine at all")
         assert page.context["form"].errors["current"] == ["That is not your password. Check it and try again."]
-    assert "Too many tries. Wait 30 seconds" in str(change(client).context["form"].errors["current"])
+    assert "Too many tries. Wait 30 s" in str(change(client).context["form"].errors["current"])
     assert not has(alice, NEW)
     assert AuditEvent.objects.filter(code=Code.AUTHN_LOGIN_FAIL, object_id=str(alice.pk)).count() == 5
 

@@ -190,6 +190,9 @@ def test_a_department_head_decides_for_the_own_department() -> None:
     assert "1 role confirmed." in decide(dora, "keep", item_of(bob))
     with pytest.raises(recertification.NotYours):
         recertification.keep(item_id=item_of(other).pk, by=cast.dora())
+    refused = AuditEvent.objects.get(code=Code.AUTHZ_FAIL, object_id=str(item_of(other).pk))
+    assert (refused.object_type, refused.actor_name) == ("compliance.CampaignItem", cast.dora().name)
+    assert refused.detail == {"action": "roles.recertify", "step": "second person"}
 
 
 def test_the_page_says_when_nobody_may() -> None:

@@ -95,7 +95,7 @@ def test_who_asked_does_not_decide(what: str) -> None:
     assert not cast.nadia().role_assignments.filter(role=Role.AUDITOR).exists()
     refused = AuditEvent.objects.get(code=Code.AUTHZ_FAIL, object_id=str(request.pk))
     assert (refused.outcome, refused.actor_name) == ("denied", "Sam Sato")
-    assert refused.detail["step"] == "second person"
+    assert refused.detail == {"action": "roles.approve", "step": "second person"}
 
 
 @pytest.mark.parametrize("what", ["approve", "refuse"])

@@ -93,7 +93,7 @@ def test_every_value_is_wrapped_anew_and_none_is_changed() -> None:
     assert (report["wrapped"][NAME], report["left"], report["broken"]) == (1203, 0, {})
     assert report["key"] == keys.keys().current() != first
     after = blobs()
-    assert {sealed.wrapped_by(blob) for blob in after.values()} == {report["key"]}
+    assert {rings.wrapped_by(blob) for blob in after.values()} == {report["key"]}
     assert values() == before
     for pk, blob in after.items():
         assert sealed._parts(blob).value == sealed._parts(sealed_before[pk]).value

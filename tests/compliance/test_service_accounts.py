@@ -19,7 +19,7 @@ from compliance.models import AuditEvent, Code, RoleAssignment, ServiceToken, Us
 from tests import cast
 
 pytestmark = pytest.mark.django_db
-FORM = {"name": "Collector 1", "scopes": ["policy.read", "networks.block"], "days": "90"}
+FORM = {"name": "Collector 1", "scopes": ["status.read", "networks.block"], "days": "90"}
 
 
 def program(*roles: Role) -> User:
@@ -48,7 +48,7 @@ def test_made_on_the_page_and_shown_once(client: Client) -> None:
     assert made["Cache-Control"] == "no-store"
     (text,) = re.findall(r"cct_[\w-]{43}", made.content.decode())
     token = ServiceToken.objects.get()
-    assert (token.prefix, token.made_by, token.scopes) == (text[:10], cast.sam(), ["networks.block", "policy.read"])
+    assert (token.prefix, token.made_by, token.scopes) == (text[:10], cast.sam(), ["networks.block", "status.read"])
     assert abs(token.expires_at - clock.now() - timedelta(days=90)) < timedelta(minutes=1)
     page = client.get(reverse("services")).content.decode()
     assert text[:10] in page

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from concurrent.futures import ThreadPoolExecutor
 from threading import Barrier
 from typing import Any
@@ -162,7 +163,9 @@ def test_remove(client: Client) -> None:
     assert not WebAuthnCredential.objects.exists()
     assert is_in(client)
     assert not is_in(other)
-    assert Notice.objects.get(user=alice).title == "A passkey was removed from your account"
+    told = Notice.objects.get(user=alice)
+    assert told.title == "A passkey was removed from your account"
+    assert re.match(r"This was on [A-Z][a-z]{2} \d{1,2}, \d{4} at \d\d:\d\d\. Your other", told.text)
     event = AuditEvent.objects.get(code=Code.AUTHN_TOKEN_REVOKED)
     assert (event.object_type, event.actor_id) == ("django_otp_webauthn.WebAuthnCredential", alice.pk)
 

@@ -17,7 +17,7 @@ from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
 HERE = "127.0.0.1"
-LOCKED = "Too many tries. Wait 30 seconds, then try again."
+LOCKED = "Too many tries. Wait 30 s, then try again."
 
 
 def give_password(client: Client, email: str, password: str = cast.PASSWORD) -> list[str]:
@@ -66,7 +66,7 @@ def test_locked_code_is_neither_judged_nor_used_up(client: Client) -> None:
     for _ in range(lockout.FREE):
         lockout.failed(alice.email, HERE)
     answer = client.post(reverse("signin-code"), {"code": code})
-    assert answer.context["form"].errors["code"] == ["Too many tries. Wait 30 seconds, then enter the newest code."]
+    assert answer.context["form"].errors["code"] == ["Too many tries. Wait 30 s, then enter the newest code."]
     assert cast.device_of(alice).last_t == -1
     assert client.get(reverse("settings")).status_code == 302
     assert AuditEvent.objects.get(code=Code.AUTHN_LOGIN_LOCK, outcome="denied").detail["step"] == "app"

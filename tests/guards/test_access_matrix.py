@@ -125,7 +125,7 @@ def test_every_role_is_somebodys(db: None) -> None:
 
 def test_the_document_is_what_the_command_prints() -> None:
     text = (ROOT / "docs/access-matrix.md").read_text()
-    assert text == matrix.markdown(), "make it again: manage.py access_matrix --markdown > docs/access-matrix.md"
+    assert text == matrix.markdown(), "make it again: manage.py access_matrix > docs/access-matrix.md"
 
 
 def test_every_view_that_is_not_the_admins_names_its_verbs() -> None:

@@ -46,6 +46,7 @@ MATRIX: dict[str, Row] = {
     "status": PUBLIC,
     "api-health": PUBLIC,
     "api-ready": PUBLIC,
+    "api-system": Row(),
     "api-login": PUBLIC,
     "api-second-factor": PUBLIC,
     "api-refresh": PUBLIC,

@@ -22,3 +22,9 @@ def use_file(settings: Any, path: Path, *lines: str) -> Path:
     settings.SEALING_KEY_PATH = path
     settings.SEALING_KEYS = lambda: env.keys("A_KEY_OF_NO_NAME", file=path)
     return path
+
+
+def wrapped_by(blob: bytes) -> str:
+    """The id of the key-encryption key a sealed value needs: it stands behind the version and its own length."""
+    assert blob[:1] == b"\x02"
+    return blob[2 : 2 + blob[1]].decode()

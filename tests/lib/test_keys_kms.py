@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from clinchat.lib import keys, sealed
+from tests.lib import rings
 
 PLACE = b"table.column:row"
 
@@ -42,7 +43,7 @@ def test_what_was_sealed_opens_at_its_place_alone(key: str) -> None:
     blob = sealed.seal(b"Zebulon Quixworth", aad=PLACE)
     keys._made.cache_clear()
     assert sealed.unseal(blob, aad=PLACE) == b"Zebulon Quixworth"
-    assert sealed.wrapped_by(blob) == f"kms:{key}" == keys.keys().current()
+    assert rings.wrapped_by(blob) == f"kms:{key}" == keys.keys().current()
     for place in (b"table.column:other", PLACE + b"x"):
         with pytest.raises(sealed.Unsealable):
             sealed.unseal(blob, aad=place)
@@ -56,7 +57,7 @@ def test_a_new_key_takes_over_and_the_earlier_one_opens_until_then(key: str, set
     settings.KMS_KEY_IDS = [new, key]
     keys._made.cache_clear()
     again = sealed.rewrap(blob, aad=PLACE)
-    assert (sealed.wrapped_by(again), sealed.wrapped_by(blob)) == (f"kms:{new}", f"kms:{key}")
+    assert (rings.wrapped_by(again), rings.wrapped_by(blob)) == (f"kms:{new}", f"kms:{key}")
     assert sealed.unseal(again, aad=PLACE) == sealed.unseal(blob, aad=PLACE) == b"x"
     settings.KMS_KEY_IDS = [new]
     with pytest.raises(sealed.Unsealable):

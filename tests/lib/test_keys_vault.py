@@ -45,7 +45,7 @@ def test_what_was_sealed_opens_at_its_place_alone(transit: Transit) -> None:
     blob = sealed.seal(b"Zebulon Quixworth", aad=PLACE)
     another_process()
     assert sealed.unseal(blob, aad=PLACE) == b"Zebulon Quixworth"
-    assert sealed.wrapped_by(blob) == "vault:clinchat:1" == keys.keys().current()
+    assert rings.wrapped_by(blob) == "vault:clinchat:1" == keys.keys().current()
     for place in (b"", PLACE + b"x"):
         with pytest.raises(sealed.Unsealable):
             sealed.unseal(blob, aad=place)
@@ -56,7 +56,7 @@ def test_a_key_that_was_rotated_opens_what_it_wrapped_before(transit: Transit) -
     assert keys.keys().renew() == "vault:clinchat:2"
     another_process()
     again = sealed.rewrap(blob, aad=PLACE)
-    assert (sealed.wrapped_by(again), sealed.unseal(again, aad=PLACE)) == ("vault:clinchat:2", b"x")
+    assert (rings.wrapped_by(again), sealed.unseal(again, aad=PLACE)) == ("vault:clinchat:2", b"x")
     assert sealed.unseal(blob, aad=PLACE) == b"x"
     assert keys.keys().retire({"vault:clinchat:1"}) == []
     assert keys.keys().retire({"vault:clinchat:2", "0123456789abcdef"}) == ["vault:clinchat:1"]
@@ -176,6 +176,6 @@ def test_values_sealed_with_the_file_move_to_vault(transit: Transit, tmp_path: P
     assert sealed.unseal(blob, aad=PLACE) == b"x"
     moved = sealed.rewrap(blob, aad=PLACE)
     (tmp_path / "sealing_key").unlink()
-    assert (sealed.wrapped_by(moved), sealed.unseal(moved, aad=PLACE)) == ("vault:clinchat:1", b"x")
+    assert (rings.wrapped_by(moved), sealed.unseal(moved, aad=PLACE)) == ("vault:clinchat:1", b"x")
     with pytest.raises(sealed.KeysUnavailable):
         sealed.unseal(blob, aad=PLACE)

@@ -73,9 +73,9 @@ def test_a_new_key_is_used_at_once_and_the_earlier_one_still_opens(ring: Path) -
     before = sealed.seal(b"x", aad=PLACE)
     new = keys.keys().renew()
     after = sealed.seal(b"x", aad=PLACE)
-    assert (sealed.wrapped_by(after), sealed.wrapped_by(before) == new) == (new, False)
+    assert (rings.wrapped_by(after), rings.wrapped_by(before) == new) == (new, False)
     assert sealed.unseal(before, aad=PLACE) == sealed.unseal(after, aad=PLACE) == b"x"
-    assert sealed.wrapped_by(sealed.rewrap(before, aad=PLACE)) == new
+    assert rings.wrapped_by(sealed.rewrap(before, aad=PLACE)) == new
     assert len(ring.read_text().split()) == 2
     assert stat.S_IMODE(ring.stat().st_mode) == 0o600
     assert [path.name for path in ring.parent.iterdir()] == [ring.name]
@@ -85,7 +85,7 @@ def test_another_process_changes_the_file_and_this_one_notices(ring: Path) -> No
     blob = sealed.seal(b"x", aad=PLACE)
     line = rings.new_line()
     ring.write_text(line + ring.read_text())  # in place, as deploy/make_secrets.py does for a mounted file
-    assert sealed.wrapped_by(sealed.seal(b"x", aad=PLACE)) != sealed.wrapped_by(blob)
+    assert rings.wrapped_by(sealed.seal(b"x", aad=PLACE)) != rings.wrapped_by(blob)
     ring.write_text(line)
     with pytest.raises(sealed.Unsealable):
         sealed.unseal(blob, aad=PLACE)

@@ -65,7 +65,7 @@ def test_an_unopened_value_is_never_saved_under_a_key_that_is_to_go(tmp_path: Pa
     found = VaultEntry.objects.get(pk=entry.pk)
     first, new = keys.keys().current(), keys.keys().renew()
     found.save()
-    assert (sealed.wrapped_by(blob_of(entry)), VaultEntry.objects.get(pk=entry.pk).value) == (new, SECRET)
+    assert (rings.wrapped_by(blob_of(entry)), VaultEntry.objects.get(pk=entry.pk).value) == (new, SECRET)
     stale = VaultEntry.objects.get(pk=entry.pk)
     keys.keys().renew()
     assert keys.keys().retire(set()) == [new, first]

@@ -11,12 +11,10 @@ from compliance.access import matrix
 
 
 class Command(BaseCommand):
-    help = "Print the access matrix: role by action, action by address. docs/access-matrix.md is its output."
+    help = "Who may do what, and which address needs it, as Markdown"
 
     def add_arguments(self, parser: CommandParser) -> None:
-        form = parser.add_mutually_exclusive_group()
-        form.add_argument("--markdown", action="store_true", help="as docs/access-matrix.md holds it (the default)")
-        form.add_argument("--json", action="store_true", help="one JSON object")
+        parser.add_argument("--json", action="store_true", help="one JSON object instead")
 
     def handle(self, *_: Any, **options: Any) -> None:
         if not options["json"]:

@@ -14,16 +14,26 @@ from compliance.access import breached
 
 class Command(BaseCommand):
     help = (
-        "Compile a list of passwords, one a line and the most common first, into compliance/access/breached.bin. "
-        "Kept are the first --top, and of the others those with at least --long characters."
+        "Make the list of passwords that ClinChat refuses, from a text file with one password a line, the most common "
+        "first. Kept are the first --top, and of the others those with at least --long characters."
     )
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("file", type=Path, help="a text file in UTF-8")
         parser.add_argument("--top", type=int, default=100_000, help="how many from the top (default: 100000)")
-        parser.add_argument("--long", type=int, default=15, help="all of this length and more (default: 15)")
-        parser.add_argument("--output", type=Path, default=breached.FILE, help=f"default: {breached.FILE.name}")
+        parser.add_argument(
+            "--long",
+            type=int,
+            default=15,
+            help="also keep every other password of at least this many characters (default: 15)",
+        )
+        parser.add_argument(
+            "--output",
+            type=Path,
+            default=breached.FILE,
+            help="where to write it (default: compliance/access/breached.bin)",
+        )
 
     def handle(self, *args: Any, file: Path, top: int, long: int, output: Path, **options: Any) -> None:
         try:

@@ -23,7 +23,12 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--new", action="store_true", help="Make a new key first (in the key file or in Vault).")
+        parser.add_argument(
+            "--new",
+            action="store_true",
+            help="Make a new key first, in the key file or in Vault; with KMS name the new key first in "
+            "CLINCHAT_KMS_KEYS, in compose use make_secrets.py --new-sealing-key.",
+        )
         parser.add_argument(
             "--retire",
             action="store_true",
