@@ -72,7 +72,7 @@ def test_one_try_at_a_time_for_a_slowed_account_from_wherever() -> None:
         lockout.failed("a@hospital.test", f"203.0.113.{number}")
     redis = counters.client()
     key = f"abuse:lock:account:{lockout._account('a@hospital.test')}"
-    redis.hset(key, "until", 0)  # as if the delay had passed
+    redis.hset(key, "until", "0")  # as if the delay had passed
     waits = [lockout.wait("a@hospital.test", f"198.51.100.{number}") for number in range(10)]
     assert (waits[0], set(waits[1:])) == (0, {1})
     lockout.passed("a@hospital.test", "198.51.100.0")
