@@ -79,9 +79,9 @@ def on_leaving(stop: Callable[[User], None]) -> None:
 
 
 def rule(viewer: User, action: Action, person: User) -> bool:
-    """Whether the viewer may do `action` to this account, given that they may do it at all.
+    """A department head reaches the people of the same department, others everybody; nobody manages their own account.
 
-    A department head reaches the people of the same department; nobody manages their own account.
+    Given that the viewer may do `action` at all.
     """
     if action in _NOT_TO_ONESELF and viewer.pk == person.pk:
         return False
