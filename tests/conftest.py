@@ -56,12 +56,9 @@ def _no_network() -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def _nothing_counted() -> None:
-    """What earlier tests did counts for no limit and no lock, and nothing they blocked is remembered."""
-    from compliance.access import counters, epoch, networks
+    from tests.counting import nothing_counted
 
-    counters.client().eval("for _, key in ipairs(redis.call('KEYS', 'abuse:*')) do redis.call('DEL', key) end", 0)
-    epoch._Seen.at = networks._known.told_at = float("-inf")
-    networks._known.epoch, networks._known.networks = -1, {}
+    nothing_counted()
 
 
 @pytest.fixture(autouse=True)

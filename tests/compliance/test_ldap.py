@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,11 @@ def test_control_characters_and_long_texts_are_cut() -> None:
         Entry("ldap", "3" * 301, LENA, "L"),
     ):
         assert directory.account_of(broken) is None
+
+
+def test_nothing_writes_past_our_lines() -> None:
+    authenticate(LENA)
+    assert logging.getLogger("pyasn1").handlers == []
 
 
 def test_a_directory_that_is_gone_leaves_local_accounts_alone(client: Client, settings: Any) -> None:

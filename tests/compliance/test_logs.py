@@ -74,6 +74,7 @@ def test_ours_is_the_only_handler_there_is() -> None:
         for one in loggers
         for handler in one.handlers
         if not isinstance(handler, logging.NullHandler) and "pytest" not in type(handler).__module__
+        if one.name != "pyasn1"  # tests of other modules load it; compliance.directory.ldap clears what it installs
     }
     assert installed == set()
 
