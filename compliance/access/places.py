@@ -137,12 +137,12 @@ def _tell(user: User, unusual: Unusual, *, network: Network, country: str, now: 
         object_id=str(user.pk),
         detail={"unusual": unusual.names, "country": country},
     )
-    when = f"{ui_tags.day(now)} at {timezone.localtime(now):%H:%M}"
+    when = ui_tags.on(now)
     what = " and ".join(words for name, words in _WORDS.items() if getattr(unusual, name))
     notices.tell(
         [user],
         title="A sign-in that is not like your others",
-        text=f"You signed in on {when} from {network}, {what}. If that was not you, sign out everywhere in Settings, "
+        text=f"You signed in {when} from {network}, {what}. If that was not you, sign out everywhere in Settings, "
         "change your password and tell a security officer.",
         url=reverse("settings"),
         level=Notice.Level.WARNING,
@@ -151,7 +151,7 @@ def _tell(user: User, unusual: Unusual, *, network: Network, country: str, now: 
         notices.tell(
             [officer for officer in notices.holders(Role.SECURITY_OFFICER) if officer != user],
             title="A sign-in from another country",
-            text=f"{user.name} signed in on {when} from {network} in {country}, where they never signed in before.",
+            text=f"{user.name} signed in {when} from {network} in {country}, where they never signed in before.",
             url=reverse("audit-event", args=[event_id]),
             level=Notice.Level.WARNING,
         )

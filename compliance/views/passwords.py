@@ -71,7 +71,8 @@ def _new_password(request: HttpRequest, found: OneTimeLink) -> HttpResponse:
         request.session.flush()
         messages.success(request, "Your password is set. Sign in with it.")
         return redirect("signin")
-    return render(request, "signin/link_password.html", {"form": form, "person": found.user})
+    context = {"form": form, "person": found.user, "new": found.purpose == OneTimeLink.Purpose.INVITE}
+    return render(request, "signin/link_password.html", context)
 
 
 def _new_factors(request: HttpRequest, found: OneTimeLink) -> HttpResponse:
