@@ -6,8 +6,9 @@ from django import forms
 
 from compliance import audit_words
 from compliance.access import Action, services
+from compliance.models.tokens import LONGEST_SERVICE
 
-LASTING = {30: "30 days", 90: "90 days", 180: "180 days", services.LONGEST_DAYS: "a year"}
+LASTING = {30: "30 days", 90: "90 days", 180: "180 days", LONGEST_SERVICE.days: "a year"}
 CHOOSE = "Choose one of these."
 
 

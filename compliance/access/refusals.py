@@ -37,6 +37,15 @@ def is_news(*what: str) -> bool:
 
 def against_a_rule(by: User, refused: Exception, about: Model) -> None:
     """A service refused somebody who may do such things, but not this one; `refused` names the rule."""
+    _record(by, about, {"step": "rule", "rule": type(refused).__name__})
+
+
+def second_person_needed(by: User, action: Action, obj: Model) -> None:
+    """Somebody wanted to decide on what they began themselves, or what is about them. The caller raises."""
+    _record(by, obj, {"action": str(action), "step": "second person"})
+
+
+def _record(by: User, about: Model, detail: dict[str, audit.JSON]) -> None:
     audit.record(
         code=audit.Code.AUTHZ_FAIL,
         action=audit.Crude.EXECUTE,
@@ -44,18 +53,5 @@ def against_a_rule(by: User, refused: Exception, about: Model) -> None:
         actor=by,
         object_type=about._meta.label,  # noqa: SLF001  # documented by Django
         object_id=str(about.pk),
-        detail={"step": "rule", "rule": type(refused).__name__},
-    )
-
-
-def second_person_needed(by: User, action: Action, obj: Model) -> None:
-    """Somebody wanted to decide on what they began themselves, or what is about them. The caller raises."""
-    audit.record(
-        code=audit.Code.AUTHZ_FAIL,
-        action=audit.Crude.EXECUTE,
-        outcome=audit.Outcome.DENIED,
-        actor=by,
-        object_type=obj._meta.label,  # noqa: SLF001  # documented by Django
-        object_id=str(obj.pk),
-        detail={"action": str(action), "step": "second person"},
+        detail=detail,
     )

@@ -21,8 +21,8 @@ from compliance.access.jwt import BadToken, Why
 from compliance.access.roles import Action
 from compliance.access.tokens import PREFIX
 from compliance.models import ServiceToken, User
+from compliance.models.tokens import LONGEST_SERVICE
 
-LONGEST_DAYS = 365
 DOMAIN = "service.invalid"
 DELEGABLE = frozenset({Action.BLOCK_NETWORKS, Action.READ_STATUS})
 """What a program may be given: what has an address below /api/. Whatever decides about people, roles, sessions or other
@@ -63,7 +63,7 @@ def make_token(
 ) -> tuple[ServiceToken, str]:
     """A new token and its text, which nothing returns again. Raises NotDelegable, Closed."""
     wanted = frozenset(scopes)
-    if not wanted or not wanted <= DELEGABLE or not 1 <= days <= LONGEST_DAYS:
+    if not wanted or not wanted <= DELEGABLE or not 1 <= days <= LONGEST_SERVICE.days:
         raise NotDelegable
     text = PREFIX + secrets.token_urlsafe(32)
     with transaction.atomic():

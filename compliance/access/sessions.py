@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import wraps
 from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -52,17 +52,12 @@ def why_over(row: Session, now: datetime) -> str:
     """Why the session is past its end, "idle" or "too long"; empty while it is not."""
     if row.expire_date <= now:
         return "idle"
-    return "too long" if row.began_at + longest() <= now else ""
-
-
-def longest() -> timedelta:
-    """From the sign-in to the end, however active the person is."""
-    return timedelta(hours=settings.CLINCHAT_SESSION_HOURS)
+    return "too long" if row.began_at + tokens.lifetime() <= now else ""
 
 
 def ends_at(row: Session) -> datetime:
     """When the session ends if nothing more is done in it."""
-    return min(row.expire_date, row.began_at + longest())
+    return min(row.expire_date, row.began_at + tokens.lifetime())
 
 
 class Open(NamedTuple):
@@ -73,7 +68,7 @@ class Open(NamedTuple):
 def count() -> Open:
     """Sessions of browsers that both factors were shown in, and how many people have them."""
     now = clock.now()
-    lives = Session.objects.filter(verified=True, expire_date__gt=now, began_at__gt=now - longest())
+    lives = Session.objects.filter(verified=True, expire_date__gt=now, began_at__gt=now - tokens.lifetime())
     return Open(**lives.aggregate(sessions=Count("pk"), people=Count("user", distinct=True)))
 
 
@@ -91,7 +86,7 @@ def expire(row: Session, why: str) -> None:
 def expire_all() -> int:
     """Delete every session past its end or of a closed account, in batches; returns how many there were."""
     now, count = clock.now(), 0
-    over = Q(expire_date__lte=now) | Q(began_at__lte=now - longest()) | Q(user__is_active=False)
+    over = Q(expire_date__lte=now) | Q(began_at__lte=now - tokens.lifetime()) | Q(user__is_active=False)
     while rows := list(Session.objects.filter(over)[:BATCH]):
         for row in rows:
             expire(row, why_over(row, now) or "account closed")
@@ -186,7 +181,7 @@ def clock_of(request: HttpRequest) -> Clock | None:
     idle = settings.SESSION_COOKIE_AGE
     return Clock(
         seconds=max(0, int((ends_at(row) - clock.now()).total_seconds())),
-        final=row.began_at + longest() <= row.expire_date,
+        final=row.began_at + tokens.lifetime() <= row.expire_date,
         warn=min(WARN_SECONDS, idle // 3),
         idle=idle // 60,
         hours=settings.CLINCHAT_SESSION_HOURS,

@@ -61,7 +61,7 @@ class Bearer:
 
 
 def lifetime() -> timedelta:
-    """How long a family lasts: what a session of a browser does."""
+    """From the sign-in to its end, of browsers and programs alike, however active the person is."""
     return timedelta(hours=settings.CLINCHAT_SESSION_HOURS)
 
 

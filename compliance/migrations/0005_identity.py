@@ -530,6 +530,15 @@ class Migration(migrations.Migration):
                 max_length=40,
             ),
         ),
+        migrations.AlterField(
+            model_name="user",
+            name="is_active",
+            field=models.BooleanField(
+                default=True,
+                help_text="Changed on the pages about people: closing ends more than this.",
+                verbose_name="active",
+            ),
+        ),
         migrations.RunPython(seat_administrators, migrations.RunPython.noop),
         migrations.AddConstraint(
             model_name="roleassignment",

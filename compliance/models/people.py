@@ -54,7 +54,9 @@ class User(AbstractBaseUser):
     name = models.CharField(max_length=200)
     title = models.CharField(max_length=50, blank=True, help_text="As written after the name, for example MD.")
     department = models.CharField(max_length=100, blank=True)
-    is_active = models.BooleanField("active", default=True, help_text="Clear this to close the account at once.")
+    is_active = models.BooleanField(
+        "active", default=True, help_text="Changed on the pages about people: closing ends more than this."
+    )
     closed_because = models.CharField(max_length=10, choices=Closed, blank=True, editable=False)
     closed_at = models.DateTimeField(null=True, blank=True, editable=False)
     reopened_at = models.DateTimeField(
@@ -181,7 +183,7 @@ class RoleAssignment(models.Model):
             models.UniqueConstraint(fields=["user", "role"], name="role_assignment_once"),
             models.UniqueConstraint(fields=["seat"], name="role_assignment_seat_once"),
             models.CheckConstraint(
-                condition=Q(role="admin", seat__in=[1, MOST_ADMINISTRATORS], seat__isnull=False)
+                condition=Q(role="admin", seat__in=list(range(1, MOST_ADMINISTRATORS + 1)), seat__isnull=False)
                 | (~Q(role="admin") & Q(seat=None)),
                 name="role_assignment_two_administrators",
             ),
