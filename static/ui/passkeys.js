@@ -82,3 +82,6 @@ form?.addEventListener("submit", async (event) => {
     button.disabled = false;
   }
 });
+
+// A form sent before its script is there would hold no answer.
+form?.querySelector("button").removeAttribute("disabled");

@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from compliance.models import Authenticator, User
 from tests import cast
@@ -103,6 +103,20 @@ def test_the_first_second_step_is_a_passkey(open_as: SignIn, portal: str) -> Non
     give_password(page, portal, bob)
     page.get_by_role("button", name="Sign in with a passkey").click()
     page.wait_for_url("**/ask/")
+
+
+def test_no_passkey_form_is_sent_before_its_script_is_there(open_as: SignIn, portal: str) -> None:
+    page = open_as(cast.pat())
+    authenticator(page)
+    held: list[Route] = []
+    page.route("**/passkeys*.js", lambda route: held.append(route))  # not `held.append`: Playwright marks handlers
+    page.goto(f"{portal}/settings/passkeys/add/", wait_until="commit")
+    button = page.get_by_role("button", name="Create the passkey")
+    expect(button).to_be_disabled()
+    held[0].continue_()
+    page.get_by_label("Name").fill("Slow line")
+    button.click()
+    expect(page.get_by_text("The passkey is added.")).to_be_visible()
 
 
 def test_both_factors_again_with_a_passkey(open_as: SignIn, portal: str) -> None:
