@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left
+from contextvars import ContextVar
 from enum import Enum, auto
 from typing import NamedTuple
 
@@ -28,14 +29,21 @@ class Word(NamedTuple):
     shape: Shape
 
 
+_last: ContextVar[tuple[str, list[Word]]] = ContextVar("words", default=("", []))
+
+
 def read_words(text: str) -> list[Word]:
     """The words of a normal form, in order; a possessive 's is no part of its word."""
+    asked, words = _last.get()
+    if asked is text:  # the detectors of one text ask one after the other
+        return words
     words = []
     for match in _WORD.finditer(text):
         word = match.group()
         if word[-2:].lower() == "'s" and len(word) > 2:
             word = word[:-2]
         words.append(Word(match.start(), match.start() + len(word), fold(word), _shape(word)))
+    _last.set((text, words))
     return words
 
 

@@ -1,112 +1,93 @@
-"""Dates finer than a year. A year alone, a month alone, a weekday and a duration stay readable."""
+"""Dates finer than a year. A year alone, a month alone, a weekday and a duration stay readable.
+
+Here are the full dates in digits; `bare_dates` has those without a year and `written_dates` those with words.
+"""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
+from compliance.phi.detectors import bare_dates, written_dates
+from compliance.phi.detectors.bare_dates import MILITARY, calendar
+from compliance.phi.detectors.measures import UNIT, any_of
 from compliance.phi.types import Candidate, Label, Strength
 
-_MONTH = (
-    r"(?:jan(?:uary)?|feb(?:ruary)?|mar(?:ch)?|apr(?:il)?|may|june?|july?|aug(?:ust)?|sept?(?:ember)?|oct(?:ober)?"
-    r"|nov(?:ember)?|dec(?:ember)?)\b\.?"
+_YEAR = r"(?:19|20)\d\d"
+_MONTH, _DAY = r"(?:1[0-2]|0?[1-9])", r"(?:3[01]|[12]\d|0?[1-9])"
+_CLOCK = (
+    r"(?:(?:T|,?\s{1,2}(?:at\s)?)\d{1,2}:\d\d(?::\d\d(?:[.,]\d{1,9})?)?(?:\s?[ap]\.?m\b\.?)?"
+    r"(?:\s?(?:Z\b|[+-]\d\d:?\d\d\b|(?:UTC|GMT|[ECMPA][SD]T)\b))?"
+    rf"|\s(?:at\s)?{MILITARY}(?:\s?(?:h|hrs?|hours)\b)?(?![\w-]|[.,/:]\d))?"
 )
-_DAY = r"(?:3[01]|[12]\d|0?[1-9])(?!\d)(?:st|nd|rd|th)?\b"
-_ONES = "first|second|third|fourth|fifth|sixth|seventh|eighth|ninth"
-_ORDINAL = (
-    rf"(?:(?:twenty|thirty)[- ](?:{_ONES})|{_ONES}|tenth|eleventh|twelfth|thirteenth|fourteenth|fifteenth|sixteenth"
-    r"|seventeenth|eighteenth|nineteenth|twentieth|thirtieth)\b"
-)
-_YEAR = r"(?:(?:19|20)\d\d\b(?![-/]\d)|'\d\d\b)"
-_WEEKDAY = r"(?:(?:mon|tues?|wed(?:nes)?|thu(?:rs)?|fri|sat(?:ur)?|sun)(?:day)?\b[.,]?\s{1,2})?"
-_CLOCK = r"(?:[T,\s]\s?\d{1,2}:\d\d(?::\d\d)?(?:\.\d{1,6})?(?:Z|\s?[ap]m\b)?)?"
-_WITH_YEAR = rf"(?:[,\s]{{1,2}}(?:of\s)?{_YEAR})"
-_UNIT = (
-    r"(?!\s?-?\s?(?:mg|mcg|ug|g|kg|m?l|mm|cm|iu|meq|mmol|units?|tab(?:let)?s?|caps?|drops?|puffs?|doses?|times"
-    r"|weeks?|days?"
-    r"|hours?|hrs?|months?|years?|patients?|line|degree|generation|trimester|%)\b)(?!\s?%)"
-)
+_STARTS = r"(?<![\w./$^*:])(?<![^\d\s(]-)(?<!\d{5}-)"
+_ENDS = r"(?!\w|-[A-Za-z]|-\d{1,6}(?![\d/.])|[./:^]\d)"
 
-_WORDED = re.compile(
-    rf"\b{_WEEKDAY}(?:"
-    rf"(?P<month>{_MONTH})\s{{0,2}}(?:the\s)?(?:{_DAY}|{_ORDINAL}){_UNIT}(?:\s?-\s?{_DAY})?{_WITH_YEAR}?"
-    rf"|(?:the\s)?(?:{_DAY}"
-    rf"|{_ORDINAL})\s?(?:of\s)?[-\s.]?(?P<later>{_MONTH})(?:[-,\s.]{{1,2}}(?:of\s)?(?:{_YEAR}|\d\d\b))?"
-    rf"|(?P<only>{_MONTH}),?\s(?:of\s)?{_YEAR}"
-    r")",
-    re.IGNORECASE,
-)
-_GLUED = re.compile(rf"\b(?:3[01]|[12]\d|0?[1-9]){_MONTH[:-5]}(?:(?:19|20)?\d\d)\b", re.IGNORECASE)
-_NUMERIC = re.compile(
-    r"(?<![\w./$-])(?:"
-    rf"(?P<iso>(?:19|20)\d\d(?P<s1>[-/.])(?:1[0-2]|0?[1-9])(?P=s1)(?:3[01]|[12]\d|0?[1-9])(?!\d){_CLOCK})"
-    r"|(?P<a>\d{1,2})(?P<s2>[-/.])(?P<b>\d{1,2})(?P=s2)(?:(?:19|20)\d\d|\d\d)"
+_FULL = re.compile(
+    rf"{_STARTS}(?:"
+    rf"{_YEAR}(?P<s1>[-/.]){_MONTH}(?P=s1){_DAY}(?!\d){_CLOCK}"  # 2024-03-10T23:58:00Z
+    rf"|(?P<a>\d{{1,2}})(?P<s2>\s?[-/.]\s?)(?P<b>\d{{1,2}})(?P=s2)(?:{_YEAR}|'?\d\d)(?!\d)(?!{UNIT}){_CLOCK}"
     r"|'\d\d-\d\d-\d\d"
-    r"|(?:1[0-2]|0?[1-9])/(?:19|20)\d\d"
-    r"|(?:1[0-2]|[1-9])/(?:3[01]|[12]\d|[1-9])(?=:\s)"
-    r"|0[1-9]/(?:0[1-9]|[12]\d|3[01])"
-    rf")(?![\w-]|[./]\d){_UNIT}"
+    rf"|\d{{1,2}}(?P<s3>[./-])\s?(?-i:[IVX]{{1,4}})(?P=s3)\s?(?:{_YEAR}|\d\d)"  # 6.V.1944
+    rf"|{_YEAR}[-/. ]{written_dates.SHORT_MONTH}[a-z]{{0,6}}[-/. ]{_DAY}"  # 2024-Mar-14
+    rf"|{_MONTH}[/-]{_YEAR}|(?:1[0-2]|0[1-9])\.{_YEAR}"  # 12/1921
+    rf"|{_YEAR}/(?:0[1-9]|1[0-2])|{_YEAR}-W[0-5]\d(?:-[1-7])?"
+    rf"){_ENDS}(?!{UNIT})",
+    re.IGNORECASE,
 )
+_SPACED = re.compile(rf"{_STARTS}(?P<a>[0-3]\d) (?P<b>[0-3]\d) {_YEAR}{_ENDS}")
+_MONTH_OR_YEARS = re.compile(rf"{_STARTS}(?P<year>{_YEAR})-(?P<month>0[1-9]|1[0-2]){_ENDS}")
+_ROMAN = re.compile(rf"(?<![\w./-]){_DAY}\.(?:I|II|III|IV|V|VI|VII|VIII|IX|X|XI|XII)(?=[.,;)]?(?:\s|$))")
 _COMPACT = re.compile(
-    r"(?<![\w.-])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])(?:\d{4}(?:\d\d)?)?(?![\w-]|\.\d)"
+    r"(?<![\w.-])(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])"
+    rf"(?:T?{MILITARY}(?:[0-5]\d(?:\.\d{{1,6}})?)?(?:Z|[+-]\d{{4}})?)?(?![\w-]|\.\d)"
 )
-_NO_YEAR = re.compile(
-    r"\b(?:(?=(?:mon|tue|wed|thu|fri|sat|sun))|(?:on|since|until|till?|through|thru|before|after|date|dated"
-    r"|called|saw|came|seen|(?:re)?admit(?:ted)?|discharged?|d/c(?:'?d)?|dx'?d?"
-    r"|due|dos|last|next|visit|appt|appointment|f/u|follow-up|started|stopped|given|collected|drawn"
-    r"|implanted)\s?[:,]?\s(?:on\s)?)"
-    rf"(?P<date>{_WEEKDAY}(?P<m>\d{{1,2}})/(?P<d>\d{{1,2}}))(?![\w/]|\.\d){_UNIT}",
-    re.IGNORECASE,
+_BORN = r"\b(?:d\.?o\.?b\.?|birth\s?-?(?:date|day)|bday|date of birth|born(?: on)?|fecha de nacimiento|nacid[oa])"
+_SPOKEN = any_of(
+    """oh one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen
+    eighteen nineteen twenty thirty forty fifty sixty seventy eighty ninety hundred"""
 )
-_SCALE = re.compile(
-    r"\b(?:pain|strength|reflex|scale|score|rat(?:es?|ed|ing)|murmur|grade|nrs|vas|power|tab)\b", re.IGNORECASE
-)
-_BIRTH = re.compile(
-    r"\b(?:d\.?o\.?b\.?|birth\s?-?date|date of birth|born(?: on)?)[\s:=\"'#-]{1,5}(?P<date>\d[\d/.\- ]{4,10}\d)\b",
-    re.IGNORECASE,
-)
-_HOLIDAY = re.compile(
-    rf"\b(?:(?:Christmas|New Year(?:'s|s)?) (?:Day|Eve)|Christmas(?! (?:disease|tree|factor))"
-    rf"|Thanksgiving(?: Day)?|Halloween"
-    rf"|(?:Labor|Memorial|Independence|Veterans|Valentine's|Mother's|Father's) Day|Easter (?:Sunday"
-    rf"|Monday))(?:,?\s(?:of\s)?{_YEAR})?"
+_BIRTHS = (
+    re.compile(
+        rf"{_BORN}(?:\s(?:is|was|of|as|on)\b){{0,2}}[\s:=\"'#|-]{{1,6}}"
+        r"(?P<date>\d{6}|\d{8}|\d{1,2}(?P<sep>[\s./-]{1,2})\d{1,2}(?P=sep)\d{2,4}|\d{1,2}[/-]\d{1,2})"
+        rf"(?![\w-]|[./]\d)(?!{UNIT})",
+        re.IGNORECASE,
+    ),
+    re.compile(
+        rf"{_BORN}[\s:,]{{1,3}}(?:is |was )?(?P<date>{_SPOKEN}(?:[\s,/-]{{1,2}}{_SPOKEN}){{2,8}})\b", re.IGNORECASE
+    ),
 )
 
 
 def detect(text: str) -> Iterator[Candidate]:
     """Calendar dates in words and digits."""
-    for match in _WORDED.finditer(text):
-        if not _modal_may(match):
-            yield Candidate(match.start(), match.end(), Label.DATE, Strength.FIRM)
-    for match in _NUMERIC.finditer(text):
-        if match["a"] is None or _calendar(int(match["a"]), int(match["b"])):
-            yield Candidate(match.start(), match.end(), Label.DATE, Strength.FIRM)
-    for match in _NO_YEAR.finditer(text):
-        if _calendar(int(match["m"]), int(match["d"])) and not _on_a_scale(text, match):
-            yield Candidate(match.start("date"), match.end("date"), Label.DATE, Strength.FIRM)
-    for match in _BIRTH.finditer(text):
-        yield Candidate(match.start("date"), match.end("date"), Label.DATE, Strength.FIRM)
-    for pattern, strength in ((_GLUED, Strength.FIRM), (_COMPACT, Strength.WEAK), (_HOLIDAY, Strength.FIRM)):
+    yield from written_dates.detect(text)
+    yield from _full(text)
+    yield from _births(text)
+    yield from bare_dates.detect(text)
+
+
+def _full(text: str) -> Iterator[Candidate]:
+    for match in _FULL.finditer(text):
+        if match["a"] is None or calendar(match["a"], match["b"]):
+            yield _found(match.start(), match.end())
+    for match in _SPACED.finditer(text):
+        if calendar(match["a"], match["b"]):
+            yield _found(match.start(), match.end(), Strength.WEAK)
+    for match in _MONTH_OR_YEARS.finditer(text):
+        if int(match["month"]) <= int(match["year"]) % 100:  # else two years: 2010-12
+            yield _found(match.start(), match.end())
+    for pattern in (_ROMAN, _COMPACT):
         for match in pattern.finditer(text):
-            yield Candidate(match.start(), match.end(), Label.DATE, strength)
+            yield _found(match.start(), match.end(), Strength.WEAK)
 
 
-def _calendar(a: int, b: int) -> bool:
-    """Month and day, in either order."""
-    return (1 <= a <= 12 and 1 <= b <= 31) or (1 <= a <= 31 and 1 <= b <= 12)
+def _births(text: str) -> Iterator[Candidate]:
+    for pattern in _BIRTHS:
+        for match in pattern.finditer(text):
+            yield _found(match.start("date"), match.end("date"))
 
 
-def _modal_may(match: re.Match[str]) -> bool:
-    """Lower-case "may 3" or "3 mar" without a year is not a date: the verb, or chance."""
-    month = match["month"] or match["later"] or ""
-    return (
-        month[:3] in ("may", "mar", "dec", "sep")
-        and len(month) < 6
-        and not re.search(r"(?:19|20)\d\d|(?<=\d)(?:st|nd|rd|th)", match.group())
-    )
-
-
-def _on_a_scale(text: str, match: re.Match[str]) -> bool:
-    """8/10 pain, 5/5 strength."""
-    near = text[max(0, match.start() - 30) : match.end() + 20]
-    return match["d"] in ("5", "10", "2", "3", "4", "6") and bool(_SCALE.search(near))
+def _found(start: int, end: int, strength: Strength = Strength.FIRM) -> Candidate:
+    return Candidate(start, end, Label.DATE, strength)

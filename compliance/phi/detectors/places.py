@@ -1,211 +1,136 @@
-"""Where somebody is: addresses, towns, hospitals, rooms. States, countries and larger regions stay readable."""
+"""What every kind of place is made of: capitalised words, states, postal codes, and which words can name a place."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 
-from compliance.phi.lexicon import Lexicon, lexicon
+from compliance.phi.lexicon import Lexicon
 from compliance.phi.normalise import fold
-from compliance.phi.types import Candidate, Label, Strength
 
-_C = r"[A-ZÀ-ÖØ-ÞŁŚŻČŠŽĐİ]"
-_CAP = rf"(?:(?:St|Ste|Mt|Ft)\.|{_C}[\w'&-]{{0,30}})"
-_GAP = r"(?:[ ]{1,2}(?:(?:of|the|and|&|de|del|la)[ ]){0,2})"
-_CAPS = rf"{_CAP}(?:{_GAP}{_CAP}){{0,5}}"
-_STATE = (
+C = r"[A-ZÀ-ÖØ-ÞĀ-ŽŁŚŻČŠŽĐİ]"
+CAP = rf"(?:(?:St|Ste|Mt|Ft|ST|MT|FT)\.|{C}[\w'&-]{{0,30}})"
+GAP = r"(?: (?:(?:of|the|and|&|de|del|la|los|las) ){0,2})"
+CAPS = rf"{CAP}(?:{GAP}{CAP}){{0,5}}"
+STATE = (
     r"(?:A[LKZR]|C[AOT]|D[CE]|FL|GA|HI|I[DLNA]|K[SY]|LA|M[EDAINSOT]|N[EVHJMYCD]|O[HKR]|PA|PR|RI|S[CD]"
-    r"|T[NX]|UT|V[TA]|W[AVIY])\b"
+    r"|T[NX]|UT|V[TA]|W[AVIY]|GU|VI)\b"
 )
-_ZIP = r"\d{5}(?:-\d{4})?\b"
-_STREET = re.compile(
-    rf"(?<![\w/.-])(?:\d{{1,6}} )?\d{{1,6}}[A-Z]? (?:(?:N|S|E|W|NE|NW|SE"
-    rf"|SW)\.? )?(?P<street>(?:{_C}[\w'-]{{0,25}}|\d{{1,3}}(?:st|nd|rd|th))(?: {_C}[\w'-]{{0,25}}){{1,4}})\b\.?"
-)
-_LOWER_STREET = re.compile(
-    r"(?<![\w/.-])\d{1,6}\s(?:[a-z'-]{2,20}\s){1,3}(?:street|avenue|ave|road|lane|boulevard|blvd)\b"
-    r"|\b\d{1,3}(?:st|nd|rd|th)\s(?:street|avenue|ave|st)\b(?:\sclinic)?",
-    re.IGNORECASE,
-)
-_ON_STREET = re.compile(
-    rf"\b(?:from|on|at|near|off|of) (?P<place>(?:{_CAP} ){{1,3}}(?:Street|St|Avenue|Ave|Road|Rd|Boulevard|Blvd"
-    rf"|Lane|Drive|Highway)\b(?! {_C}))"
-)
-_STREET_TAIL = re.compile(
-    rf"(?:,?\s(?:[Aa]pt|[Aa]partment|[Uu]nit|[Ss]uite|[Ss]te"
-    rf"|#)\.?\s?\w{{1,6}})?(?:,\s{_CAPS})?(?:,?\s{_STATE})?(?:,?\s{_ZIP})?"
-)
-_PIPED = re.compile(r"(?<=\|)\d{1,6} [A-Z0-9 .'-]{2,60}\^[A-Z0-9 .'^-]{2,80}(?=\||$)")
-_PO_BOX = re.compile(r"\bP\.?\s?O\.?\s?Box\s\d{1,6}\b", re.IGNORECASE)
-_CITY_STATE = re.compile(rf"\b(?P<place>{_CAP}(?: {_CAP}){{0,2}}), (?P<state>{_STATE})(?:\s(?P<zip>{_ZIP}))?")
-_COUNTY = re.compile(rf"\b(?P<place>{_CAP}(?: {_CAP}){{0,2}} (?:County|Parish|Township|Borough))\b")
-_ZIP_CUED = re.compile(
-    rf"\b(?:zip(?:\s?code)?|postal code|postcode)\b(?:\s(?:is|on|the|chart|of|at"
-    rf"|was)){{0,4}}[\s:,]{{1,3}}(?P<place>\d{{3,5}}(?:-\d{{4}})?)\b|\b{_STATE} (?P<zip>{_ZIP})",
-    re.IGNORECASE,
-)
-_LIVES = re.compile(
-    rf"\b(?:lives? (?:in|at|near)|living (?:in|at|near)|resid(?:es?|ing|ent|ents) (?:in|of|at)|moved (?:to"
-    rf"|from)|born in|home ?town(?: is)?|city of|town of|village of|near the city of"
-    rf"|travell?ed (?:to|from)|visiting from|flew (?:to|from)|native of|grew up in|(?:she|he|they)(?:'s|'re| is"
-    rf"| are| was| were)? from|(?:patient|pt|man|woman|male|female|farmer|rancher|worker|student) (?:from|near)"
-    rf"|just outside(?: of)?|suburb of|commutes (?:to|from))\s(?:the )?(?P<place>(?!I\b){_CAP}(?: {_CAP}){{0,2}})"
-)
-_FROM = re.compile(rf"(?:,|\b(?:from|in|near|of|at|to|outside|around))\s(?:the )?(?P<place>{_CAP}(?: {_CAP}){{0,2}})")
-_SUFFIX = (
-    r"(?:Hospitals?|Hosp\b\.?|Clinics?|Medical (?:Cent(?:er|re)s?|Group|Associates|Campus|Plaza)"
-    r"|Med(?:ical)?\.? ?Ctr\.?|Med\b|Health(?:care)? (?:Cent(?:er|re)|System|Network|Partners|Services|Clinic"
-    r"|Group)|Health|Healthcare"
-    r"|Cent(?:er|re)|Infirmary|Hospice|Nursing (?:Home|Facility)|Rehab(?:ilitation)?(?: (?:Center|Hospital))?"
-    r"|Institute|Pharmacy|Urgent Care|Family (?:Practice|Medicine|Care)|Dialysis|Memorial"
-    r"|General|Regional|Methodist|Presbyterian|Baptist|VAMC|VA|Manor|Assisted Living|Laboratories|Labs?"
-    r"|Diagnostics|Imaging|Surgicenter|University|College|School|Shelter|Prison|facility|clinic|hospital|campus"
-    r"|branch|office)\b"
-)
-_CARES = re.compile(
-    r"(?:Hospital|Clinic|Medical Cent(?:er|re)|Med Ctr|Cent(?:er|re)|Health|Institute|Orthop(?:a?edics|edic)"
-    r"|Cardiology|Oncology|Pediatrics|Dermatology|Associates|Practice|Physicians|Group)\b"
-)
-_FACILITY = re.compile(
-    rf"\b(?P<place>(?P<name>{_CAP}(?:{_GAP}{_CAP}){{0,5}}?)[ -]{_SUFFIX}(?: {_SUFFIX}){{0,2}}(?: {_CAP}){{0,1}})"
-)
-_SEEN_AT = re.compile(
-    rf"(?i:\b(?:at|@|visited|attended|(?:admitted|transferred|referred|sent|discharged|presented|brought"
-    rf"|returned|taken|went|going|came|presenting|transfer|admission)(?: back)? (?:to|from|at|by|into)"
-    rf"|dr\.? [a-z][\w'-]{{1,20}} (?:from|of|in)|facility\s?:|hospital\s?:|facility)\s{{1,2}}(?:the |our "
-    rf"|a )?)(?P<place>{_CAPS})"
-)
-_SENT_ON = re.compile(rf"\b(?:sent|transferred|moved|discharged|referred)\b[^.\n]{{0,50}}?\bto (?P<place>{_CAPS})")
-_KNOWN = re.compile(r"\b[A-Z][\w.&'-]{1,20}(?: (?:of )?[A-Z&][\w.&'-]{0,20}){0,3}")
-_TOWN_AFTER = re.compile(rf"(?:,| in| at| of) (?P<place>{_CAP}(?: {_CAP}){{0,2}})")
-_ROOM = re.compile(
-    r"\b(?:room|rm|bed|ward|bay|cubicle|suite|unit|floor|pod)\s?(?:no\.?|number"
-    r"|#)?[\s:#]{0,2}(?P<room>(?:[A-Z]-?)?\d{1,4}(?:-?[A-Z0-9]{1,2})?)\b(?!\s?(?:mg|ml|units?|hours?|days?"
-    r"|weeks?|of|x|times|%|/|degrees)|[./]\d)",
-    re.IGNORECASE,
+STATE_NAME = (
+    r"(?i:alabama|alaska|arizona|arkansas|california|colorado|connecticut|delaware|florida|georgia|hawaii|idaho"
+    r"|illinois|indiana|iowa|kansas|kentucky|louisiana|maine|maryland|massachusetts|michigan|minnesota"
+    r"|mississippi|missouri|montana|nebraska|nevada|new (?:hampshire|jersey|mexico|york)|north (?:carolina|dakota)"
+    r"|ohio|oklahoma|oregon|pennsylvania|puerto rico|rhode island|south (?:carolina|dakota)|tennessee|texas|utah"
+    r"|vermont|virginia|washington|west virginia|wisconsin|wyoming)\b"
 )
 
 
-_ARTICLES_WORDS = "the|our|a|an|in|at|of|for|and"
-_ARTICLES = frozenset(_ARTICLES_WORDS.split("|"))
-_OPENING_WORDS = "st.|new|north|south|east|west|good|mercy|hope|grace|huntington|jackson|mayo"
-_OPENING = frozenset(_OPENING_WORDS.split("|"))
+def word_set(table: str) -> frozenset[str]:
+    """A table of words, as written here: with spaces between."""
+    return frozenset(table.split())
+
+
+ZIP = r"\d{5}(?:-\d{4})?\b"
+
+_NAMING = word_set("st. st mt mt. ft. saint new north south east west good mercy hope grace sacred holy mount")
+"""Everyday words that begin the names of hospitals and towns."""
+_QUALITIES = word_set(
+    "big little long great grand high low old new red white black green blue golden silver clear cold deep"
+    " bad fair sweet"
+    " broad flat three four five seven twin half upper lower middle"
+)
+"""Everyday words that are part of a place's name where a naming word follows: Bad River, Four Winds."""
+LANDSCAPE = word_set(
+    "oak oaks elm maple cedar cedars pine pines willow willows birch aspen cypress magnolia laurel juniper"
+    " spruce hickory"
+    " walnut chestnut poplar sycamore cottonwood redwood palm palms palmetto ivy holly rose roses lily lilies violet"
+    " daisy lavender heather clover fern meadow meadows prairie valley hill hills hilltop hillside ridge"
+    " mountain summit"
+    " mesa canyon cliff bluff bluffs river rivers riverbend riverside creek brook lake lakes lakeside"
+    " lakeview bay harbor haven cove island ocean sea seaside coast coastal shore shores beach wind winds sun sunrise"
+    " sunset sunny sunshine dawn daybreak morning moon star stars sky skyline cloud rainbow horizon horizons view vista"
+    " light lighthouse lantern beacon eagle hawk heron dove swan robin cardinal crane falcon osprey sparrow bluebird"
+    " hummingbird deer elk fox wolf bear buffalo bison otter beaver butterfly garden gardens grove woods"
+    " woodland forest"
+    " orchard field fields farm ranch spring springs autumn winter leaves evergreen golden silver heritage"
+    " legacy liberty"
+    " freedom independence harmony serenity tranquility hope faith grace unity friendship pathway pathways crossroads"
+    " gateway bridge bridges cornerstone keystone renaissance phoenix compass anchor homestead"
+    " village manor park plaza lane corner crossing landing falls fork bend glen hollow point"
+)
+"""Everyday words of which the names of clinics, homes and schools are made: Valley View, Harbor Light, Blue Heron."""
+_LINKS = word_set("the our a an in at of for and &")
+BREAKS = word_set(
+    "in at from to by with on attends attended attending called calls is was are were has had seen admitted"
+    " transferred discharged sent referred visited"
+    " pt patient dr dr. mr mr. mrs mrs. ms ms. per via after before until since near if when how what does can"
+)
+_BORNE = 5  # tier of a family name or town: ten thousand bearers name enough houses of their own
 _SPACED = re.compile(r"\S+")
 
 
-def detect(text: str) -> Iterator[Candidate]:
-    known = lexicon()
-    for match in _STREET.finditer(text):
-        if end := _street_end(match, known):
-            yield Candidate(match.start(), end, Label.LOCATION, Strength.FIRM)
-    for pattern in (_LOWER_STREET, _PIPED, _PO_BOX):
-        for match in pattern.finditer(text):
-            yield Candidate(match.start(), match.end(), Label.LOCATION, Strength.FIRM)
-    for match in _ROOM.finditer(text):
-        if match.group()[:4].lower() not in ("unit", "floo", "suit", "pod ", "bay ") or match.group()[0].isupper():
-            yield Candidate(match.start("room"), match.end("room"), Label.ROOM, Strength.FIRM)
-    yield from _towns(text, known)
-    yield from _facilities(text, known)
+def tier(low: str, known: Lexicon) -> int:
+    """0 for no town of the lists, else the digits of the population of the largest of that name."""
+    return max(known.us_place(low), known.world_city(low), 6 if low in known.cities else 0)
 
 
-def _towns(text: str, known: Lexicon) -> Iterator[Candidate]:
-    for match in _ZIP_CUED.finditer(text):
-        group = match.lastgroup or 0
-        yield Candidate(match.start(group), match.end(group), Label.LOCATION, Strength.FIRM)
-    for match in (*_CITY_STATE.finditer(text), *_COUNTY.finditer(text), *_ON_STREET.finditer(text)):
-        start = _skip_plain(text, match.start("place"), match.end("place"), known)
-        shouted = match["place"].isupper() and not match.groupdict().get("zip")
-        if start is not None and not shouted and not _degree(match, known):
-            yield Candidate(start, match.end(), Label.LOCATION, Strength.FIRM)
-    for match in _LIVES.finditer(text):
-        start = _skip_plain(text, match.start("place"), match.end("place"), known)
-        if start == match.start("place") and fold(match["place"]) not in known.regions:
-            yield Candidate(start, match.end("place"), Label.LOCATION, Strength.FIRM)
-    for match in _FROM.finditer(text):
-        end = _longest(match["place"], known.cities)
-        if end:
-            yield Candidate(match.start("place"), match.start("place") + end, Label.LOCATION, Strength.WEAK)
-
-
-def _facilities(text: str, known: Lexicon) -> Iterator[Candidate]:
-    for match in _FACILITY.finditer(text):
-        start = _skip_plain(text, match.start("name"), match.end("name"), known)
-        acronym = match["name"].isupper() and len(match["name"]) < 5 and match.group()[-1].islower()
-        if start is not None and not acronym:
-            yield Candidate(start, _with_town(text, match.end(), known), Label.FACILITY, Strength.FIRM)
-    for pattern in (_SEEN_AT, _SENT_ON):
-        for match in pattern.finditer(text):
-            if _attended(match["place"], known):
-                end = _with_town(text, match.end("place"), known)
-                named = _CARES.search(match["place"])
-                yield Candidate(match.start("place"), end, Label.FACILITY, Strength.FIRM if named else Strength.WEAK)
-    for match in _KNOWN.finditer(text):
-        end = _longest(match.group(), known.facilities)
-        if end:
-            yield Candidate(match.start(), match.start() + end, Label.FACILITY, Strength.WEAK)
-
-
-def _attended(place: str, known: Lexicon) -> bool:
-    """After "seen at": a word that is neither a ward, a state nor a clinical word, or whatever gives care."""
-    first = fold(place.partition(" ")[0])
-    if fold(place) in known.regions or first in known.no_places:
-        return False
-    return not _clinical(first, known) or (" " in place and bool(_CARES.search(place)))
-
-
-def _with_town(text: str, end: int, known: Lexicon) -> int:
-    """A facility takes the town or state that follows it along: "in Chicago", ", New York"."""
-    match = _TOWN_AFTER.match(text, end)
-    if match is None:
-        return end
-    return match.start("place") + (_longest(match["place"], known.cities | known.regions) or end - match.start("place"))
-
-
-def _degree(match: re.Match[str], known: Lexicon) -> bool:
-    """Mulhern, MD is a physician; only a known city is in Maryland."""
-    groups = match.groupdict()
-    return (
-        groups.get("state") in ("MD", "PA", "MS", "DO")
-        and not groups["zip"]
-        and fold(match["place"]) not in known.cities
-    )
-
-
-def _street_end(match: re.Match[str], known: Lexicon) -> int | None:
-    """Where an address that starts here ends; None when no word of it is a street word."""
-    last = None
-    for word in _SPACED.finditer(match.string, match.start("street"), match.end("street")):
-        if word.start() > match.start("street") and fold(word.group()) in known.streets:
-            last = word.end()
-    tail = _STREET_TAIL.match(match.string, last) if last else None
-    return tail.end() if tail else None
-
-
-def _clinical(low: str, known: Lexicon) -> bool:
-    return (
-        low in known.clinical
-        or low in known.eponyms
+def clinical(low: str, known: Lexicon) -> bool:
+    """A word of the clinic or of the language, no part of a place's own name."""
+    return bool(
+        (
+            (low in known.clinical or low in known.eponyms)
+            and known.surname_tier(low) < _BORNE
+            and tier(low, known) < _BORNE
+        )
         or known.clinical_form(low)
         or (low in known.ordinary and low not in known.generic)
+        or (known.medical_word(low) and not tier(low, known) and not known.name_odds(low))
     )
 
 
-def _skip_plain(text: str, start: int, end: int, known: Lexicon) -> int | None:
-    """Where the proper part of a place begins: leading everyday words are left out, and some word must be proper."""
-    words = [(m.start(), fold(m.group())) for m in _SPACED.finditer(text, start, end)]
-    while (
-        words
-        and words[0][1] not in known.generic | _OPENING
-        and (known.everyday(words[0][1]) or words[0][1] in known.no_places)
-    ):
-        words.pop(0)
-    while words and words[0][1] in _ARTICLES:
-        words.pop(0)
-    proper = any(low in _OPENING or (low not in known.generic and not _clinical(low, known)) for _, low in words)
-    return words[0][0] if proper else None
+def own_name(text: str, start: int, end: int, known: Lexicon) -> int | None:
+    """Where the place's own name begins: leading everyday words are left out; None when no word is left that names."""
+    parts = [(m.start(), fold(m.group().rstrip(",;:"))) for m in _SPACED.finditer(text, start, end)]
+    for i, (_, low) in enumerate(parts):
+        if low in BREAKS:
+            parts = parts[i + 1 :]
+            return own_name(text, parts[0][0], end, known) if parts else None
+    while parts and parts[0][1] not in known.generic | _NAMING and plain(parts[0][1], known):
+        parts.pop(0)
+    while parts and parts[0][1] in _LINKS:
+        parts.pop(0)
+    if not any(names(low, known) for _, low in parts):
+        return None
+    before = _SPACED.findall(text[start : parts[0][0]])
+    if before and fold(before[-1]) in _QUALITIES:
+        return parts[0][0] - len(before[-1]) - 1
+    return parts[0][0]
 
 
-def _longest(phrase: str, among: frozenset[str]) -> int:
+def scenic(phrase: str, known: Lexicon) -> bool:
+    """Two or more capitalised words, one of the landscape at least and none of the clinic: Three Rivers, Pine Haven."""
+    lows = [fold(word) for word in phrase.split()]
+    allowed = LANDSCAPE | _QUALITIES | _NAMING | known.streets
+    return (
+        len(lows) > 1
+        and not LANDSCAPE.isdisjoint(lows)
+        and all(low in allowed or known.surname_tier(low) > 2 or tier(low, known) for low in lows)
+        and (phrase.isupper() or all(word[:1].isupper() for word in phrase.split()))
+    )
+
+
+def names(low: str, known: Lexicon) -> bool:
+    """A word that tells one place from another."""
+    if low in _NAMING:
+        return True
+    bare = low.removesuffix("'s")
+    return bare not in known.generic and not clinical(bare, known) and not plain(bare, known) and len(bare) > 1
+
+
+def plain(low: str, known: Lexicon) -> bool:
+    return known.everyday(low) or low in known.no_places or (known.plain_form(low) and not tier(low, known))
+
+
+def longest(phrase: str, among: frozenset[str]) -> int:
     """The length of the longest run of leading words that the list holds; 0 for none."""
     end = len(phrase)
     while end > 0:
