@@ -54,6 +54,14 @@ def _no_network() -> Iterator[None]:
     pytest_socket.enable_socket()
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _masker() -> None:
+    """Loaded and tested as in a web process, before a test breaks it on purpose."""
+    from compliance import phi
+
+    phi.warm()
+
+
 @pytest.fixture(autouse=True)
 def _nothing_counted() -> None:
     from tests.counting import nothing_counted

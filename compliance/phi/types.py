@@ -86,20 +86,25 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Entity:
-    """What a token stands for in one conversation."""
+    """What a token stands for in one conversation.
+
+    A token has one entity for each way its value was written: "LOPEZ" after "Lopez" is spelling 1 of the same token.
+    """
 
     token: str
     label: Label
     value: str
+    spelling: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Masked:
-    """A text made safe. `tokens` runs beside `spans`; `new` are the entities the caller did not know yet."""
+    """A text made safe. `tokens` and `spellings` run beside `spans`; `new` are the entities the caller did not know."""
 
     text: str
     spans: tuple[Span, ...]
     tokens: tuple[str, ...]
+    spellings: tuple[int, ...]
     new: tuple[Entity, ...]
 
 
@@ -109,6 +114,15 @@ class Segment:
 
     text: str
     token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a hospital added: words always masked, with their class, and words never taken for an identifier."""
+
+    version: str = ""
+    mask: tuple[tuple[Label, str], ...] = ()
+    keep: tuple[str, ...] = ()
 
 
 class PhiUnavailable(Exception):

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from compliance import phi
-from compliance.phi import Label
+from compliance.phi import Entity, Label
 from compliance.phi.tokens import TOKEN
 
 PIECES = st.sampled_from(
@@ -21,7 +21,23 @@ PIECES = st.sampled_from(
             "a@b.example",
             "https://x.example/1",
         ),
-        *("[NAME_1]", "[MRN_1", "_1]", "[", "]", "5 mg", "room 6", "93 year old", "1/2"),
+        *(
+            "[NAME-1]",
+            "[MRN_1",
+            "-1]",
+            "[Name 2]",
+            "NAME-1",
+            "NAME-",
+            "\\[",
+            "\\",
+            "\\Delacroix",
+            "[",
+            "]",
+            "5 mg",
+            "room 6",
+            "93 year old",
+            "1/2",
+        ),
         *("\n", "ﷺ", "\u200b", "e\u0301", "É", ".", ",", "(", "ß", "İ"),
     ]
 )
@@ -39,13 +55,51 @@ def test_spans_are_sorted_disjoint_and_inside_the_text(text: str) -> None:
 
 @settings(deadline=None)
 @given(TEXTS)
-def test_restoring_gives_back_the_text_up_to_the_case_of_repeats(text: str) -> None:
+def test_restoring_gives_back_the_text(text: str) -> None:
     masked = phi.mask(text)
-    back = phi.restore(masked.text, masked.new)
-    assert back.casefold() == text.casefold()
-    spellings = {text[span.start : span.end] for span in masked.spans}
-    if len({value.casefold() for value in spellings}) == len(spellings):
-        assert back == text
+    assert phi.restore(masked.text, masked.new, masked.spellings) == text
+
+
+@settings(deadline=None)
+@given(TEXTS, TEXTS)
+def test_the_second_text_of_a_conversation_comes_back_as_well(first: str, second: str) -> None:
+    known = phi.mask(first).new
+    masked = phi.mask(second, known)
+    assert phi.restore(masked.text, (*known, *masked.new), masked.spellings) == second
+
+
+ANSWERS = st.lists(
+    st.one_of(
+        st.sampled_from(
+            [
+                *(
+                    "[NAME-1]",
+                    "[Name 1]",
+                    "**[NAME-1]**",
+                    "NAME-1's",
+                    "[NAME_1",
+                    "]",
+                    "[",
+                    "\\[NAME-1\\]",
+                    "[AGE_OVER_89-1]",
+                ),
+                *("[NAME-11]", "SURNAME-1", "NAME", "-1", " ", "\n", "[[", "AGE OVER 89", "x" * 50),
+            ]
+        ),
+        st.text(max_size=6),
+    ),
+    max_size=20,
+)
+ENTITIES = (Entity("[NAME-1]", Label.NAME, "Lopez"), Entity("[AGE_OVER_89-1]", Label.AGE_OVER_89, "93"))
+
+
+@settings(deadline=None)
+@given(ANSWERS, st.lists(st.integers(0, 300), max_size=12))
+def test_a_stream_is_restored_as_its_text_is_wherever_it_is_split(answer: list[str], cuts: list[int]) -> None:
+    text = "".join(answer)
+    at = [0, *sorted(min(cut, len(text)) for cut in cuts), len(text)]
+    chunks = [text[a:b] for a, b in pairwise(at)]
+    assert "".join(s.text for s in phi.restoring(chunks, ENTITIES)) == phi.restore(text, ENTITIES)
 
 
 @settings(deadline=None)
