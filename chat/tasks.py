@@ -41,6 +41,13 @@ def fail_lost_answers() -> None:
     services.fail_lost()
 
 
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=290, time_limit=300)
+def forget_values() -> None:
+    from chat import services
+
+    services.forget_values()
+
+
 @shared_task(queue=Queues.EMBEDDING, soft_time_limit=3600, time_limit=3660)
 def embed_waiting_chunks() -> None:
     from chat.corpus import embedding

@@ -16,16 +16,19 @@ class ComplianceConfig(AppConfig):
     default = True
 
     def ready(self) -> None:
+        from django.conf import settings
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_migrate
 
-        from compliance import access, checks, watched  # noqa: F401  # the checks register themselves
+        from compliance import access, checks, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
         from compliance.access import people
         from compliance.audit import triggers
         from compliance.logs import database
         from compliance.models import User
 
+        phi.configure(ner=settings.PHI_NER, deadline_seconds=settings.PHI_DEADLINE_SECONDS)
         watched.register()
+        masked_texts.register_own()
         access.rule_for(User, people.rule)
         connection_created.connect(triggers.on_connection)
         database.watch()

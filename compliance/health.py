@@ -10,7 +10,7 @@ from django.conf import settings
 from django.db import Error as DatabaseProblem
 from django.db import connection
 
-from compliance import phi
+from compliance import masking
 from compliance.audit import lane
 
 
@@ -49,14 +49,6 @@ def queue() -> bool:
         return False
 
 
-def masking() -> bool:
-    try:
-        phi.warm()
-    except phi.PhiUnavailable:
-        return False
-    return True
-
-
 def audit_trail() -> bool:
     """Whether an event could be written now: its own connection, and a table for this month."""
     try:
@@ -70,4 +62,4 @@ def audit_trail() -> bool:
 register("database", "Database", database)
 register("audit", "Audit trail", audit_trail)
 register("queue", "Answer queue", queue)
-register("masking", "Masking of identifiers", masking)
+register("masking", "Masking of identifiers", masking.ready)

@@ -5,14 +5,17 @@ Opened for the author, in an emergency, and for masking.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.db.models import Count, QuerySet
 
 from clinchat.lib import sealed
-from compliance import audit
+from compliance import audit, phi
 from compliance.access import emergency
 from compliance.models import VaultEntry
 from compliance.phi import Entity, Label
@@ -23,6 +26,7 @@ if TYPE_CHECKING:
     from compliance.models import User
 
 OBJECT_TYPE = "compliance.VaultEntry"
+_ERASED = b""
 
 
 def known(scope: UUID) -> tuple[Entity, ...]:
@@ -31,21 +35,18 @@ def known(scope: UUID) -> tuple[Entity, ...]:
     For the masking step only: nothing that leaves the server may be made from it.
     """
     return tuple(
-        Entity(
-            token=entry.token,
-            label=Label(entry.label),
-            value=entry.value,
-        )
+        Entity(phi.as_token(entry.token), Label(entry.label), entry.value, entry.spelling)
         for entry in VaultEntry.objects.filter(scope=scope).order_by("pk")
     )
 
 
 def store(scope: UUID, entities: Iterable[Entity]) -> None:
-    """Seal new entities of a conversation. A token that is already taken raises IntegrityError."""
+    """Seal new entities of a conversation. A token and spelling that are already taken raise IntegrityError."""
     VaultEntry.objects.bulk_create(
         VaultEntry(
             scope=scope,
             token=entity.token,
+            spelling=entity.spelling,
             label=entity.label,
             value=entity.value,
             blind_index=_blind_index(entity.value, entity.label),
@@ -81,6 +82,27 @@ def open_for(user: User | AnonymousUser, *, scope: UUID, author_id: UUID) -> tup
             detail={"values": len(entities)},
         )
     return entities
+
+
+def held() -> QuerySet[VaultEntry, UUID]:
+    """The conversations with values that are not erased, to filter by."""
+    return VaultEntry.objects.exclude(blind_index=_ERASED).values_list("scope", flat=True)
+
+
+def erase(scopes: Iterable[UUID]) -> int:
+    """Forget the values of conversations whose retention is over; returns how many there were. Tokens stay tokens."""
+    count = 0
+    for entry in VaultEntry.objects.filter(scope__in=list(scopes)).exclude(blind_index=_ERASED):
+        entry.value, entry.blind_index = "", _ERASED
+        entry.save(update_fields=["value", "blind_index"])
+        count += 1
+    return count
+
+
+def counts(since: datetime) -> Counter[str]:
+    """How many identifiers of each class were sealed since then, each once for its conversation."""
+    found = VaultEntry.objects.filter(created_at__gte=since, spelling=0).order_by()
+    return Counter(dict(found.values_list("label").annotate(count=Count("pk"))))
 
 
 def pseudonym(record_number: str) -> str:

@@ -32,11 +32,11 @@ logs.serve(masker=False)  # in this process, which watches over the workers and 
 
 def post_worker_init(_worker: object) -> None:
     """Load the detectors before the first question, not during it."""
-    from compliance import phi
+    from compliance import masking
     from compliance.audit import lifecycle
 
-    phi.warm()
     logs.serve()
+    masking.start("web")
     lifecycle.started("web")
 
 

@@ -66,6 +66,12 @@ class Turn(models.Model):
     number = models.PositiveIntegerField()
     submission = models.UUIDField(unique=True, help_text="Names the form that was sent; a second send finds the first.")
     question = models.TextField(help_text="Masked.")
+    spellings = models.JSONField(
+        default=list, blank=True, help_text="Which spelling each token of the question has, in order; none: the first."
+    )
+    days = models.JSONField(
+        default=dict, blank=True, help_text="Days between the masked dates: token to days since the earliest."
+    )
     status = models.CharField(max_length=20, choices=Status, default=Status.QUEUED)
     created_at = models.DateTimeField(default=clock.now)
     finished_at = models.DateTimeField(null=True, blank=True)

@@ -32,18 +32,25 @@ def blocks(sentences: tuple[Sentence, ...], unknown: list[str]) -> list[dict[str
             parts.append({"kind": "h3", "text": sentence.passage.title, "claim": "", "cites": []})
         kind = "p" if n == 1 else "li"
         parts.append({"kind": kind, "text": sentence.text, "claim": f"c{n}", "cites": [n]})
-    if sentences and unknown:
-        named = ", ".join(f"“{word}”" for word in unknown[:MOST_UNKNOWN])
-        text = f"No document contains {named}. Check the spelling; the statements above are about the rest."
-        parts.append({"kind": "h3", "text": "Not in your library", "claim": "", "cites": []})
-        parts.append({"kind": "p", "text": text, "claim": "", "cites": []})
-    return parts
+    return [*parts, *_about(unknown)] if sentences else parts
+
+
+def _about(unknown: list[str]) -> list[dict[str, Any]]:
+    if not unknown:
+        return []
+    named = ", ".join(f"“{word}”" for word in unknown[:MOST_UNKNOWN])
+    text = f"No document contains {named}. Check the spelling; the statements above are about the rest."
+    return [
+        {"kind": "h3", "text": "Not in your library", "claim": "", "cites": []},
+        {"kind": "p", "text": text, "claim": "", "cites": []},
+    ]
 
 
 @transaction.atomic
 def record(turn: Turn, *, question: Question, outcome: Outcome) -> bool:
-    """Store the outcome of a running turn. False, and nothing is written, when somebody else has ended the turn."""
-    ended = Turn.objects.filter(pk=turn.pk, status=Turn.Status.RUNNING).update(
+    """Store the outcome of a running turn. False, and nothing is written, when somebody else has ended the turn, or has
+    masked more of its question since it was read."""
+    ended = Turn.objects.filter(pk=turn.pk, status=Turn.Status.RUNNING, question=turn.question).update(
         status=Turn.Status(outcome.ending.value),
         reason=outcome.reason,
         finished_at=clock.now(),
@@ -70,6 +77,19 @@ def evidence(question: Question, outcome: Outcome) -> dict[str, Any]:
         "unknown": outcome.unknown,
         "timings_ms": outcome.timings_ms,
     }
+
+
+def forget(turn: Turn) -> None:
+    """Keep of what an answer says about its question only words that are still in it. Does not save the turn."""
+    if not turn.evidence:
+        return
+    named: list[str] = turn.evidence.get("unknown", [])
+    readable = Question(turn.question, ()).words
+    left = [one for one in named if one in readable]
+    if turn.blocks and named:
+        turn.blocks = [*turn.blocks[: -len(_about(named))], *_about(left)]
+    digest = hashlib.sha256(turn.question.encode()).hexdigest()
+    turn.evidence = {**turn.evidence, "unknown": left, "question_sha256": digest}
 
 
 def _passage(passage: Passage) -> dict[str, Any]:

@@ -7,7 +7,6 @@ labelled questions beats the usual 60 (docs/benchmarks.md).
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import Any
 from uuid import UUID
@@ -68,7 +67,6 @@ LEFT JOIN lexical l ON l.chunk_id = f.chunk_id
 ORDER BY f.fused DESC, c.id
 """
 
-WORD = re.compile(r"[^\W\d_][\w-]{4,39}")
 UNKNOWN = """
 SELECT word FROM unnest(%(words)s::text[]) WITH ORDINALITY AS asked(word, place)
 WHERE numnode(plainto_tsquery('english', word)) > 0 AND NOT EXISTS (
@@ -104,9 +102,8 @@ def retrieve(question: Question, vector: Sequence[float] | None, *, limit: int =
 
 def unknown_words(question: Question) -> list[str]:
     """Words of the question that no passage it searches contains, in any form; an answer cannot be about them."""
-    words = list(dict.fromkeys(WORD.findall(question.searched)))
     with connection.cursor() as cursor:
-        cursor.execute(UNKNOWN, {"words": words, "collections": list(question.collections)})
+        cursor.execute(UNKNOWN, {"words": question.words, "collections": list(question.collections)})
         return [word for (word,) in cursor.fetchall()]
 
 

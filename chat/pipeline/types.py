@@ -9,8 +9,10 @@ from enum import StrEnum
 from typing import Any
 from uuid import UUID
 
-TOKEN = re.compile(r"\[[A-Z][A-Z_0-9]*_\d+\]")
+from compliance import phi
+
 Publish = Callable[[str, dict[str, Any]], None]
+_WORD = re.compile(r"[^\W\d_][\w-]{4,39}")
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,12 @@ class Question:
     @property
     def searched(self) -> str:
         """The text without the tokens that stand for identifiers: they mean nothing to the library."""
-        return TOKEN.sub(" ", self.text)
+        return phi.without_tokens(self.text)
+
+    @property
+    def words(self) -> list[str]:
+        """Its words that are long enough to be missed in a library, each once."""
+        return list(dict.fromkeys(_WORD.findall(self.searched)))
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from compliance.audit import lane
 from compliance.audit.context import bind
 from compliance.audit.writer import record
-from compliance.models.events import ActorKind, Code, Crude
+from compliance.models.events import ActorKind, Code, Crude, Outcome
 
 logger = logging.getLogger("clinchat.audit")
 
@@ -21,11 +22,16 @@ def stopped(process: str) -> None:
     _record(process, Code.SYS_SHUTDOWN)
 
 
-def _record(process: str, code: Code) -> None:
-    """The one event nothing depends on: a process that starts without its database must be able to wait for it."""
+def unsound(process: str, *, object_type: str) -> None:
+    """A part of this process failed its self-test."""
+    _record(process, Code.SYS_INTEGRITY_FAIL, outcome=Outcome.FAILURE, object_type=object_type)
+
+
+def _record(process: str, code: Code, **event: Any) -> None:
+    """Events nothing depends on: a process that starts without its database must be able to wait for it."""
     with bind(kind=ActorKind.SERVICE, name=process, actor=None):
         try:
-            record(code=code, action=Crude.EXECUTE)
+            record(code=code, action=Crude.EXECUTE, **event)
         except lane.AuditUnavailable:
             logger.warning("not on record: %s", code.value, extra={"code": "AUDIT_UNAVAILABLE"})
     lane.close()  # what this process forks later must not find open connections

@@ -6,14 +6,17 @@ output may be read by a program, so its lines go to standard error. Importing th
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from compliance.logs.hooks import serve
+from compliance.logs.lines import Logger
 from compliance.logs.markers import (
     auth_failed,
     emergency_access,
     many_auth_failures,
     phi_detected,
+    phi_failed,
     slow_query,
     timed_out,
 )
@@ -25,6 +28,7 @@ __all__ = [
     "emergency_access",
     "many_auth_failures",
     "phi_detected",
+    "phi_failed",
     "serve",
     "slow_query",
     "timed_out",
@@ -32,9 +36,10 @@ __all__ = [
 
 LEVELS = ("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")
 _QUIET = {
-    # A request path can hold what a person typed; errors are logged by the error views with a reference instead.
+    # A request path can hold what a person typed; errors are logged by the error views with a reference instead, and
+    # what is suspicious is on record in the audit trail.
     "django.request": "CRITICAL",
-    "django.security.DisallowedHost": "CRITICAL",
+    "django.security": "CRITICAL",
     "gunicorn.access": "CRITICAL",  # on with any logconfig_dict, whatever accesslog says; the audit trail is ours
     "django.db.backends": "WARNING",  # the parameters of statements
     "httpx": "WARNING",
@@ -47,7 +52,11 @@ _STRIPPED = ("django", "django.server", "gunicorn.error", "gunicorn.access", "ce
 
 
 def configuration(*, level: str) -> dict[str, Any]:
-    """Django's LOGGING, and gunicorn's logconfig_dict. Handlers other than ours are taken from every logger."""
+    """Django's LOGGING, and gunicorn's logconfig_dict. Handlers other than ours are taken from every logger.
+
+    From now on none can be added either: spaCy and pyasn1, for two, bring one that would write past the masking.
+    """
+    logging.setLoggerClass(Logger)
     loggers: dict[str, dict[str, Any]] = {name: {"handlers": [], "propagate": True} for name in _STRIPPED}
     for name, least in _QUIET.items():
         loggers.setdefault(name, {})["level"] = least

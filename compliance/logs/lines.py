@@ -79,6 +79,14 @@ class Lines(logging.StreamHandler[TextIO]):
         return True
 
 
+class Logger(logging.Logger):
+    """Takes no handler but ours, and those that do nothing."""
+
+    def addHandler(self, hdlr: logging.Handler) -> None:  # noqa: N802  # logging's name
+        if isinstance(hdlr, Lines | logging.NullHandler):
+            super().addHandler(hdlr)
+
+
 class DueTasks(logging.Filter):
     """Beat says every few seconds that it has sent a task."""
 

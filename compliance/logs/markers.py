@@ -1,4 +1,5 @@
-"""The lines an operator searches for: AUTH_FAILED, BREAK_GLASS, PHI_DETECTED, SLOW_QUERY, TIMEOUT. No free text."""
+"""The lines an operator searches for: AUTH_FAILED, BREAK_GLASS, PHI_DETECTED,
+PHI_DETECTION_FAILED, SLOW_QUERY, TIMEOUT. No free text."""
 
 from __future__ import annotations
 
@@ -36,6 +37,11 @@ def phi_detected(spans: Iterable[Span], *, where: str) -> None:
     if labels:
         fields = {"where": _word(where), "count": labels.total(), "labels": dict(sorted(labels.items()))}
         _emit(_security, logging.INFO, "PHI_DETECTED", "Identifiers were masked", fields)
+
+
+def phi_failed(*, where: str) -> None:
+    """A text could not be masked, so it was refused."""
+    _emit(_security, logging.ERROR, "PHI_DETECTION_FAILED", "A text could not be masked", {"where": _word(where)})
 
 
 def emergency_access(*, access: UUID, account: UUID, kind: str) -> None:

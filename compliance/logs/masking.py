@@ -2,15 +2,16 @@
 
 Ids, small numbers, kinds of exceptions and the literal texts of installed code are safe by what they are. Everything
 else goes through compliance.phi. An exception is never quoted: of it, and of a text that is its representation, the
-name of its class is left.
+name of its class is left. What the web server and Django say of a request may be an address, in which a name has none
+of the words around it that the masker needs: it is left out.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-import threading
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, NamedTuple
 from uuid import UUID
 
@@ -59,7 +60,8 @@ _ROUTINE = frozenset(
         "Task %(name)s[%(id)s] %(description)s: %(exc)s",
     }
 )
-_masking = threading.local()
+_OF_REQUESTS = frozenset({"gunicorn", "django"})
+_busy: ContextVar[bool] = ContextVar("masking a line", default=False)  # goes along to the thread that masks
 
 
 class Said(NamedTuple):
@@ -96,10 +98,13 @@ def _said(record: logging.LogRecord, masker: bool) -> Said:
     if record.name == "py.warnings" and (warning := _WARNING.fullmatch(template)):
         template, literal = "%s at %s: %s", True
         given = (warning["kind"], place(warning["file"], int(warning["line"])), warning["text"].strip())
-    values = _Values(routine=routine)
+    of_requests = record.name.partition(".")[0] in _OF_REQUESTS
+    values = _Values(routine=routine, leave_out=of_requests)
     args = values.taken(given)
-    if (literal or routine) and not values.doubtful:
+    if (literal or routine) and (of_requests or not values.doubtful):
         return Said(_fill(template, args)[:_SAID], code)
+    if of_requests:
+        return Said(LEFT_OUT, code)
     try:
         if not masker:
             raise LookupError
@@ -187,16 +192,16 @@ def _unquoted(text: str, record: logging.LogRecord) -> str:
 
 def _masked(text: str, ids: set[str]) -> str:
     """Raises when masking cannot be done, also when the masker itself has something to say."""
-    if getattr(_masking, "busy", False):
+    if _busy.get():
         raise RecursionError
-    _masking.busy = True
+    mark = _busy.set(True)
     try:
         from compliance import phi
 
         text = text[:_READ]
         spans = phi.find(text)
     finally:
-        _masking.busy = False
+        _busy.reset(mark)
     kept = bytearray(len(text))
     for one in ids:
         for match in re.finditer(re.escape(one), text):

@@ -9,10 +9,16 @@ from clinchat.lib.sealed_field import SealedField
 
 
 class VaultEntry(models.Model):
-    """One identifier of one conversation. Only `compliance.vault` reads or writes it."""
+    """One identifier of one conversation, in one of its spellings. Only `compliance.vault` reads or writes it.
+
+    Past its retention the row stays, for its token is not to be given out again, but the value is gone.
+    """
 
     scope = models.UUIDField(help_text="The conversation.")
     token = models.CharField(max_length=40)
+    spelling = models.PositiveSmallIntegerField(
+        default=0, help_text="Which way of writing the value this is; 0 is the one met first."
+    )
     label = models.CharField(max_length=20)
     value = SealedField(bound_to=("scope", "token"), db_column="sealed")
     blind_index = models.BinaryField(max_length=32, help_text="Keyed digest of the value: equality without opening.")
@@ -22,7 +28,7 @@ class VaultEntry(models.Model):
     created_at = models.DateTimeField(default=clock.now)
 
     class Meta:
-        constraints = [models.UniqueConstraint(fields=["scope", "token"], name="vault_entry_token")]
+        constraints = [models.UniqueConstraint(fields=["scope", "token", "spelling"], name="vault_entry_token")]
         indexes = [models.Index(fields=["blind_index"], name="vault_entry_blind_index")]
 
     def __str__(self) -> str:

@@ -19,8 +19,8 @@ pytestmark = pytest.mark.django_db
 
 SCOPE = uuid.uuid4()
 ENTITIES = (
-    Entity(token="[NAME_1]", label=Label.NAME, value="Zebulon Quixworth"),
-    Entity(token="[MRN_1]", label=Label.MRN, value="MRN 77-31-9"),
+    Entity(token="[NAME-1]", label=Label.NAME, value="Zebulon Quixworth"),
+    Entity(token="[MRN-1]", label=Label.MRN, value="MRN 77-31-9"),
 )
 
 
@@ -51,13 +51,13 @@ def test_no_row_holds_a_value() -> None:
 def test_same_value_is_sealed_differently_and_indexed_alike() -> None:
     other = uuid.uuid4()
     vault.store(SCOPE, ENTITIES[:1])
-    vault.store(other, [Entity(token="[NAME_1]", label=Label.NAME, value="ZEBULON QUIXWORTH")])
+    vault.store(other, [Entity(token="[NAME-1]", label=Label.NAME, value="ZEBULON QUIXWORTH")])
     first, second = VaultEntry.objects.order_by("pk")
     assert blob_of(first) != blob_of(second)
     assert bytes(first.blind_index) == bytes(second.blind_index)
 
 
-@pytest.mark.parametrize("moved_to", [{"scope": uuid.uuid4()}, {"token": "[NAME_9]"}])
+@pytest.mark.parametrize("moved_to", [{"scope": uuid.uuid4()}, {"token": "[NAME-9]"}])
 def test_row_moved_elsewhere_does_not_open(moved_to: dict[str, object]) -> None:
     vault.store(SCOPE, ENTITIES[:1])
     VaultEntry.objects.update(**moved_to)

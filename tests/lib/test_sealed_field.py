@@ -18,7 +18,7 @@ pytestmark = pytest.mark.django_db
 SECRET = "Zebulon Quixworth"
 
 
-def made(token: str = "[NAME_1]", value: str = SECRET) -> VaultEntry:
+def made(token: str = "[NAME-1]", value: str = SECRET) -> VaultEntry:
     return VaultEntry.objects.create(scope=uuid.uuid4(), token=token, label="NAME", value=value, blind_index=b"")
 
 
