@@ -10,7 +10,7 @@ from clinchat import local
 
 
 def main() -> int:
-    names = ("embedding", "stages", "retrieval", "answers", "audit", "rotation", "sessions", "fit")
+    names = ("embedding", "stages", "retrieval", "answers", "audit", "rotation", "sessions", "fit", "phi")
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(names)} (default: all)")
     parser.add_argument("--collection", default="demo", help="collection that is asked (default: demo)")
@@ -23,9 +23,9 @@ def main() -> int:
     import django
 
     django.setup()
-    from bench import answers, audit, embedding, fit, retrieval, rotation, sessions, stages
+    from bench import answers, audit, embedding, fit, phi, retrieval, rotation, sessions, stages
 
-    modules = (embedding, stages, retrieval, answers, audit, rotation, sessions, fit)
+    modules = (embedding, stages, retrieval, answers, audit, rotation, sessions, fit, phi)
     measurements = dict(zip(names, modules, strict=True))
     for name in chosen.names or names:
         print(f"\n== {name} ==")

@@ -1,4 +1,4 @@
-"""`Authorization: Bearer` below /api/: whose request it is, instead of any session cookie."""
+"""`Authorization: Bearer` below /api/ and at /metrics: whose request it is, instead of any session cookie."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from compliance import audit
 from compliance.access import refusals, tokens
 from compliance.access.jwt import BadToken, Why
 from compliance.access.session_store import SessionStore
-from compliance.api.problems import CHALLENGE, Refused, problem, reference_of
+from compliance.api.problems import CHALLENGE, Refused, answers_programs, problem, reference_of
 
 SCHEME = "bearer"
 EXPIRED = "That token has expired. Ask for a new one, or sign in again."
@@ -73,7 +73,7 @@ def _forget_session(request: HttpRequest) -> None:
 
 def token_in(request: HttpRequest) -> str | None:
     """The token in the header of a request of the API; None when it brings none."""
-    if not request.path.startswith("/api/"):
+    if not answers_programs(request.path):
         return None
     scheme, _, text = request.headers.get("Authorization", "").partition(" ")
     return text.strip() if scheme.lower() == SCHEME else None

@@ -13,10 +13,11 @@ from rest_framework import serializers
 from rest_framework.exceptions import ParseError
 from rest_framework.parsers import BaseParser
 
-from compliance import audit
+from compliance import audit, free_text, phi
 from compliance.access import refusals
 from compliance.api.problems import DETAILS, Refused
 
+NOT_CHECKED = "The text could not be checked for patient identifiers, so nothing was done. Try again in a minute."
 _UUID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 
 
@@ -53,6 +54,26 @@ class Text(serializers.CharField):
         if not isinstance(data, str):
             self.fail("invalid")
         return super().to_internal_value(data)
+
+
+class FreeText(Text):
+    """What staff write in prose; the value is masked, as that of compliance.free_text.FreeTextField is.
+
+    Its length counts as it was sent, which is what the schema says; the space around it is left out then.
+    """
+
+    def __init__(self, *, where: str, max_length: int, **options: Any) -> None:
+        super().__init__(max_length=max_length, trim_whitespace=False, **options)
+        self.where, self.longest = where, max_length
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        text = super().run_validation(data).strip()
+        if not text:
+            self.fail("blank")
+        try:
+            return free_text.masked(text, where=self.where, longest=self.longest)
+        except phi.PhiUnavailable:
+            raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, NOT_CHECKED) from None
 
 
 class Flag(serializers.BooleanField):

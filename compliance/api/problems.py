@@ -25,6 +25,7 @@ DETAILS = {
     503: "ClinChat is not available right now. Try again in a minute.",
 }
 TOO_SOON = "Too many tries failed. The next one counts after the time in Retry-After."
+METRICS = "/metrics"
 CHALLENGE = 'Bearer realm="ClinChat"'
 """What a 401 asks for (RFC 6750, section 3)."""
 
@@ -54,6 +55,11 @@ def problem(status: int, reference: str, *, detail: str = "", challenge: str = "
     if status == HTTPStatus.UNAUTHORIZED:
         response["WWW-Authenticate"] = f"{CHALLENGE}, {challenge}" if challenge else CHALLENGE
     return response
+
+
+def answers_programs(path: str) -> bool:
+    """Whether a token opens this address, and a refusal is a problem document: the API, and what Prometheus reads."""
+    return path.startswith("/api/") or path == METRICS
 
 
 def reference_of(request: HttpRequest) -> str:

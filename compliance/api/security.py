@@ -14,7 +14,7 @@ from rest_framework.response import Response
 from clinchat.lib import clock
 from compliance import audit
 from compliance.access import Action, door, networks
-from compliance.api.bodies import Body, Text
+from compliance.api.bodies import Body, FreeText, Text
 from compliance.block_forms import LONGEST_REASON
 from compliance.models import NetworkBlock, User
 from compliance.models.networks import Network
@@ -30,7 +30,7 @@ class Networks(Body):
 
 
 class Blocking(Networks):
-    reason = Text(max_length=LONGEST_REASON, help_text="Why. No patient data.")
+    reason = FreeText(where="block", max_length=LONGEST_REASON, help_text="Why. Identifiers are masked.")
     hours = serializers.IntegerField(
         required=False, min_value=1, max_value=MOST_HOURS, help_text="Left out: until somebody ends it."
     )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from django.urls import path
 
-from compliance.api import auth, schema, security, views
+from compliance.api import auth, phi, schema, security, views
 
 urlpatterns = [
     path("health", views.alive, name="api-health"),
     path("ready", views.ready, name="api-ready"),
     path("health/system", views.system, name="api-system"),
+    path("admin/phi-detection/status", phi.status, name="api-phi-status"),
     path("schema/", schema.schema, name="api-schema"),
     path("auth/login", auth.login, name="api-login"),
     path("auth/mfa/verify", auth.second_factor, name="api-second-factor"),

@@ -16,7 +16,7 @@ from chat.pipeline.run import find_answer
 from chat.pipeline.types import Outcome, Question, Sentence
 from chat.presentation import REASONS
 from chat.reading import address
-from compliance import phi
+from compliance import masking, phi
 
 
 class Command(BaseCommand):
@@ -38,7 +38,7 @@ class Command(BaseCommand):
         collections = tuple(c.pk for c in collections_named(options["collection"]))
         started = time.perf_counter()
         try:
-            masked = phi.mask(form.cleaned_data["question"])
+            masked = masking.mask(form.cleaned_data["question"], where="command")
         except phi.PhiUnavailable:
             raise CommandError("The question could not be masked, so it was not searched.") from None
         outcome = Outcome()
