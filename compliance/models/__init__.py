@@ -3,6 +3,7 @@
 from compliance.models.emergency import BreakGlass
 from compliance.models.events import ActorKind, AuditEvent, Code, Crude, Lane, Outcome
 from compliance.models.factors import Authenticator, OneTimeLink
+from compliance.models.masking import MaskReport, MaskTerm
 from compliance.models.networks import KnownPlace, NetworkBlock
 from compliance.models.notices import Notice
 from compliance.models.people import Clearance, NoSeat, RoleAssignment, User
@@ -28,6 +29,8 @@ __all__ = [
     "Crude",
     "KnownPlace",
     "Lane",
+    "MaskReport",
+    "MaskTerm",
     "NetworkBlock",
     "NoSeat",
     "Notice",
