@@ -9,8 +9,9 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat import leaving, rules, watched
+        from chat import leaving, masked_texts, rules, watched
 
         watched.register()
         rules.register()
         leaving.register()
+        masked_texts.register()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
+from itertools import pairwise
 from typing import Any
 from uuid import UUID
 
@@ -57,6 +58,7 @@ class TurnView:
     question: tuple[phi.Segment, ...]
     masked_question: str
     identifiers: list[dict[str, str]]
+    intervals: list[str]
     status: str
     blocks: list[dict[str, Any]]
     sources: list[Source]
@@ -75,16 +77,22 @@ class TurnView:
     stop_url: str
     retry_url: str
     feedback_url: str
+    report_url: str
 
     @property
     def unfinished(self) -> bool:
         return self.status in Turn.UNFINISHED
 
+    @property
+    def forgotten(self) -> bool:
+        """Whether what the tokens of the question stand for is kept no longer."""
+        return any(not found["value"] for found in self.identifiers)
+
 
 def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
     """The turn for a reader who may see the values in `entities`; without them tokens stay tokens."""
     entities = tuple(entities)
-    used = [e for e in entities if e.token in turn.question]
+    question = phi.segments(turn.question, entities, turn.spellings)
     all_sources = sources(turn)
     statements = [b for b in turn.blocks if b["claim"]]
     removed = turn.evidence.get("removed", 0)
@@ -93,9 +101,10 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
         id=turn.pk,
         number=turn.number,
         asked_at=turn.created_at,
-        question=phi.segments(turn.question, entities),
+        question=question,
         masked_question=turn.question,
-        identifiers=[{"token": e.token, "label": phi.label_words[e.label], "value": e.value} for e in used],
+        identifiers=_used(turn, entities, question),
+        intervals=_intervals(turn.days),
         status="partly" if turn.status == Status.ANSWERED and removed else turn.status,
         blocks=turn.blocks,
         sources=[s for s in all_sources if s.n],
@@ -114,7 +123,32 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
         stop_url=reverse("answer-stop", args=[turn.pk]),
         retry_url=reverse("answer-retry", args=[turn.pk]),
         feedback_url=reverse("answer-feedback", args=[turn.pk]),
+        report_url=reverse("answer-mask-report", args=[turn.pk]),
     )
+
+
+def _used(turn: Turn, entities: Iterable[phi.Entity], question: Iterable[phi.Segment]) -> list[dict[str, str]]:
+    """What stands masked in the question: each token once, with what was first written for it there.
+
+    Without a value where it is kept no longer.
+    """
+    labels = {e.token: phi.label_words[e.label] for e in entities}
+    written: dict[str, str] = {}
+    for part in question:
+        if part.token:
+            written.setdefault(part.token, part.text)
+    tokens = [token for token in dict.fromkeys(phi.tokens_of(turn.question)) if token in labels]
+    return [{"token": token, "label": labels[token], "value": written.get(token, "")} for token in tokens]
+
+
+def _intervals(days: dict[str, int]) -> list[str]:
+    """How far each masked date of a question is from the one before it."""
+    order = sorted(days.items(), key=lambda item: item[1])
+    return [_apart(later, earlier, after - before) for (earlier, before), (later, after) in pairwise(order)]
+
+
+def _apart(later: str, earlier: str, days: int) -> str:
+    return f"{later} is {days} day{'' if days == 1 else 's'} after {earlier}"
 
 
 def sources(turn: Turn) -> list[Source]:

@@ -8,16 +8,20 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max
+from django.db.models import Max, Q
 from kombu.exceptions import OperationalError
 
-from chat import streams, tasks
+from chat import remasking, streams, tasks
 from chat.models import Conversation, Feedback, Turn
 from chat.pipeline.errors import Lost, NotQueued
 from clinchat.lib import clock
-from compliance import logs, phi, vault
-from compliance.models import User
+from compliance import mask_reports, masking, phi, vault
+from compliance.mask_reports import Reported
+from compliance.models import MaskReport, User
+from compliance.models.masking import LONGEST_NOTE
+from compliance.phi.cover import blank
 
 logger = logging.getLogger(__name__)
 
@@ -34,17 +38,23 @@ class NotRetriable(Exception):
     """The turn did not fail, or a later question was already asked."""
 
 
+class NotMasked(Exception):
+    """Nothing in the question is masked with this token."""
+
+
 def ask(*, author: User, text: str, submission: UUID, conversation: Conversation | None = None) -> Turn:
     """Mask a question, store it and hand it to a worker. The same `submission` twice gives the first turn again.
 
     Nothing is stored or sent when masking fails. Raises phi.PhiUnavailable and StillAnswering.
     """
     known = vault.known(conversation.pk) if conversation else ()
-    masked = phi.mask(text, known)
-    logs.phi_detected(masked.spans, where="question")
+    masked = masking.mask(text, known, where="question")
     try:
         with transaction.atomic():
-            turn = _store(author, masked, submission, conversation)
+            if conversation:
+                conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
+                masked, known = _as_it_stands(text, masked, known, conversation.pk, where="question")
+            turn = _store(author, masked, submission, conversation, phi.intervals((*known, *masked.new)))
             transaction.on_commit(partial(streams.publisher(turn.pk), "masked", {"count": len(masked.spans)}))
             transaction.on_commit(partial(_dispatch, turn.pk))
     except IntegrityError:
@@ -57,12 +67,13 @@ def ask(*, author: User, text: str, submission: UUID, conversation: Conversation
     return turn
 
 
-def _store(author: User, masked: phi.Masked, submission: UUID, conversation: Conversation | None) -> Turn:
+def _store(
+    author: User, masked: phi.Masked, submission: UUID, conversation: Conversation | None, days: dict[str, int]
+) -> Turn:
     now = clock.now()
     if conversation is None:
         conversation = Conversation.objects.create(author=author, title=_title(masked.text))
     else:
-        conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
         conversation.updated_at = now
         conversation.save(update_fields=["updated_at"])
     vault.store(conversation.pk, masked.new)
@@ -72,6 +83,8 @@ def _store(author: User, masked: phi.Masked, submission: UUID, conversation: Con
         number=(last or 0) + 1,
         submission=submission,
         question=masked.text,
+        spellings=remasking.spellings(masked),
+        days={token: day for token, day in days.items() if token in masked.tokens},
         deadline_at=now + QUEUE_PATIENCE,
     )
 
@@ -143,14 +156,73 @@ def rate(*, turn: Turn, helpful: bool, reasons: Sequence[str] = (), comment: str
 
     Raises phi.PhiUnavailable.
     """
-    masked = phi.mask(comment, vault.known(turn.conversation_id))
-    logs.phi_detected(masked.spans, where="comment")
+    text, scope = "", turn.conversation_id
+    known = vault.known(scope) if comment else ()
+    masked = masking.mask(comment, known, where="comment") if comment else None
     with transaction.atomic():
-        vault.store(turn.conversation_id, masked.new)
+        if masked:
+            Conversation.objects.select_for_update().get(pk=scope)
+            masked, _ = _as_it_stands(comment, masked, known, scope, where="comment")
+            vault.store(scope, masked.new)
+            text = masked.text
         feedback, _ = Feedback.objects.update_or_create(
-            turn=turn, defaults={"helpful": helpful, "reasons": list(reasons), "comment": masked.text}
+            turn=turn, defaults={"helpful": helpful, "reasons": list(reasons), "comment": text}
         )
     return feedback
+
+
+def forget_values() -> int:
+    """Erase what the tokens of conversations stand for that nobody has asked in for VALUES_DAYS. Returns how many."""
+    over = clock.now() - timedelta(days=settings.VALUES_DAYS)
+    held = Q(pk__in=vault.held()) | Q(pk__in=mask_reports.held())
+    scopes = list(Conversation.objects.filter(held, updated_at__lt=over).values_list("pk", flat=True))
+    mask_reports.forget(scopes)
+    return vault.erase(scopes)
+
+
+def report_missed(*, turn: Turn, words: str, label: str = "", note: str = "") -> MaskReport:
+    """Mask words that masking missed, at once and in the whole conversation, and report them to the privacy team.
+
+    An answer that is being written from them is stopped. `label` is a phi.Label, or empty when its author cannot say.
+    Raises remasking.NotThere and AlreadyMasked, and phi.PhiUnavailable for a note that cannot be masked.
+    """
+    author, scope, known = turn.conversation.author, turn.conversation_id, vault.known(turn.conversation_id)
+    note = _note(note, words, known)
+    with transaction.atomic():
+        done = remasking.cover(turn, words=words, label=phi.Label(label or phi.Label.OTHER_ID))
+        Conversation.objects.filter(pk=scope).update(title=_title(done.first_question))
+        for changed in done.turns:
+            transaction.on_commit(partial(streams.forget, changed))
+            _end(changed, Turn.Status.STOPPED)
+        missed = Reported(mask_reports.Kind.MISSED, scope, turn.pk, done.token, words, label, note)
+        return mask_reports.file(missed, by=author)
+
+
+def report_wrong(*, turn: Turn, token: str, note: str = "") -> MaskReport:
+    """Report something masked that is no identifier; it stays masked. Raises NotMasked and phi.PhiUnavailable."""
+    author, scope, known = turn.conversation.author, turn.conversation_id, vault.known(turn.conversation_id)
+    entity = next((e for e in known if e.token == token and e.value), None)
+    if entity is None or token not in phi.tokens_of(turn.question):
+        raise NotMasked
+    note = _note(note, entity.value, known)
+    wrong = Reported(mask_reports.Kind.WRONG, scope, turn.pk, token, entity.value, entity.label, note)
+    return mask_reports.file(wrong, by=author)
+
+
+def _note(note: str, words: str, known: Sequence[phi.Entity]) -> str:
+    """For the privacy team: without the words themselves, and without what is masked in the conversation."""
+    return masking.note(blank(note, words, "…"), known, where="mask-report")[:LONGEST_NOTE]
+
+
+def _as_it_stands(
+    text: str, masked: phi.Masked, known: Sequence[phi.Entity], scope: UUID, *, where: str
+) -> tuple[phi.Masked, tuple[phi.Entity, ...]]:
+    """What was masked before its conversation was locked, with what others stored and reported in between; and what is
+    known now. To be called under that lock. Raises phi.PhiUnavailable."""
+    now = vault.known(scope)
+    if now != known:
+        masked = masking.mask(text, now, where=where)
+    return remasking.cover_reported(masked, now, scope), now
 
 
 def _title(masked: str) -> str:

@@ -16,12 +16,12 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from chat import access, presentation, services, streams
-from chat.forms import FeedbackForm, QuestionForm, plain
+from chat.forms import MASK_LABELS, FeedbackForm, QuestionForm, plain
 from chat.models import Conversation, Turn
 from clinchat.lib import sse
 from clinchat.lib.http import AuthedRequest
-from compliance import phi, vault
-from compliance.access import Action, allows, door, limits, public
+from compliance import audit, masking, phi, vault
+from compliance.access import Action, allows, door, limits, public, refusals
 from compliance.access.sessions import leaves_session_alone
 from compliance.access.watch import Watch
 
@@ -34,9 +34,12 @@ SAMPLES = (
 RECENT = 30
 REFRESH_SECONDS = 2
 """How often a page without scripts looks again while its answer is being written."""
+RETRY_SECONDS = 60
+"""When to come back after something that passes by itself."""
 NOT_MASKED = (
-    "We could not mask this reliably, so nothing was sent. Remove names, dates and record numbers, then send it again."
+    "Send it again in a minute. If it is refused again, shorten it and remove names, dates and record numbers first."
 )
+RATING_NOT_MASKED = "We could not mask your words reliably, so nothing was sent. Send them again in a minute."
 NOT_COUNTED = "ClinChat cannot take questions at this moment, so nothing was sent. Send it again in a minute."
 STILL_ANSWERING = "ClinChat is still answering your last question. Wait for it, or stop it, then send this again."
 
@@ -68,6 +71,11 @@ def conversation(request: AuthedRequest, conversation_id: UUID) -> HttpResponse:
     form = QuestionForm(request.POST or None)
     if asking and (turn := _asked(request, form, found)):
         return redirect(f"{found.get_absolute_url()}#turn-{turn.number}")
+    return thread(request, found, form)
+
+
+def thread(request: AuthedRequest, found: Conversation, form: QuestionForm, **more: object) -> HttpResponse:
+    """The page of a conversation, with its values for whoever may see them."""
     entities = vault.open_for(request.user, scope=found.pk, author_id=found.author_id)
     turns = [presentation.view(t, entities=entities) for t in found.turns.select_related("feedback")]
     context = {
@@ -77,8 +85,30 @@ def conversation(request: AuthedRequest, conversation_id: UUID) -> HttpResponse:
         "form": form,
         "history": _history(request),
         "refresh": REFRESH_SECONDS if any(t.unfinished for t in turns) else None,
+        "mask_labels": MASK_LABELS,
+        **more,
     }
     return _page(request, "ask/conversation.html", context)
+
+
+@door(Action.ASK)
+@limits.limited(limits.Limit.DRAFT)
+@require_POST
+def identifiers(request: AuthedRequest) -> JsonResponse:
+    """The kinds of identifiers in a question that is not sent yet, for a warning beside the box.
+
+    Nothing of the text is kept, and there is nothing to put on record: no data of anybody is opened for it. What the
+    conversation already masked is not asked for either, so it is a hint, and the answer holds no word of the text.
+    """
+    form = QuestionForm(request.POST)
+    if not form.is_valid():
+        return JsonResponse({"error": "This could not be sent."}, status=HTTPStatus.UNPROCESSABLE_ENTITY)
+    try:
+        spans = masking.preview(form.cleaned_data["question"])
+    except phi.PhiUnavailable:  # on record when the question is sent, not for every pause in its writing
+        return JsonResponse({"error": "Not looked at."}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    labels = dict.fromkeys(phi.label_words[span.label] for span in spans)
+    return JsonResponse({"count": len(spans), "labels": list(labels)})
 
 
 @door(Action.ASK)
@@ -128,7 +158,7 @@ def feedback(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
             comment=data["comment"],
         )
     except phi.PhiUnavailable:
-        return JsonResponse({"error": NOT_MASKED}, status=503)
+        return JsonResponse({"error": RATING_NOT_MASKED}, status=503)
     messages.success(request, "Thank you. Your rating is saved.")
     return redirect(turn.conversation)
 
@@ -136,6 +166,7 @@ def feedback(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
 def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | None) -> Turn | None:
     """The turn made of a valid form; None with the reason on the form."""
     if not form.is_valid():
+        _note_unmasked(form)
         return None
     data = form.cleaned_data
     try:
@@ -155,6 +186,13 @@ def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | Non
     return None
 
 
+def _note_unmasked(form: QuestionForm) -> None:
+    """A question nobody types, too long or not text, is on record as refused."""
+    for error in form.errors.as_data().get("question", []):
+        if error.code in form.not_masked:
+            refusals.note(audit.Code.INPUT_VALIDATION_FAIL, why=str(error.code))
+
+
 def _page(request: AuthedRequest, template: str, context: dict[str, Any]) -> HttpResponse:
     """The page with its form; 429 (RFC 6585, section 4) or 503 when the form says that nothing more is taken."""
     response = render(request, template, context)
@@ -162,8 +200,9 @@ def _page(request: AuthedRequest, template: str, context: dict[str, Any]) -> Htt
         if error.code == "limit":
             response.status_code = HTTPStatus.TOO_MANY_REQUESTS
             response["Retry-After"] = str(error.params["seconds"])
-        elif error.code == "unavailable":
+        elif error.code in {"masking", "unavailable"}:
             response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+            response["Retry-After"] = str(RETRY_SECONDS)
     return response
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from http import HTTPStatus
+from urllib.parse import urlencode
 from uuid import UUID
 
+from django.contrib import messages
 from django.db.models import Count
 from django.http import Http404, HttpResponse
-from django.shortcuts import get_object_or_404, render
-from django.views.decorators.http import require_GET
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods
 
-from chat import access, reading
-from chat.forms import plain
+from chat import access, reading, searching
 from chat.models import Collection, Document, DocumentVersion
 from chat.models.library import Kind
 from chat.pipeline.retrieve import retrieve
@@ -20,27 +23,41 @@ from compliance import phi
 from compliance.access import Action, door
 
 RESULTS = 20
-LONGEST_QUERY = 300
 
 
+@require_http_methods(["GET", "HEAD", "POST"])
 @door(Action.READ_LIBRARY)
-@require_GET
 def index(request: AuthedRequest) -> HttpResponse:
+    """The form sends what was typed; its words come back in an address, so that results can be returned to."""
+    typed = searching.typed(request)
+    try:
+        words = searching.words(typed, where="library-search")
+    except phi.PhiUnavailable:
+        return _page(request, typed, error=searching.NOT_SEARCHED, status=HTTPStatus.SERVICE_UNAVAILABLE)
+    if words.changed:
+        messages.info(request, searching.LEFT_OUT)
+    if words.changed or request.method == "POST":
+        return redirect(reverse("library") + (f"?{urlencode({'q': words.text})}" if words.text else ""))
+    return _page(request, words.text)
+
+
+def _page(request: AuthedRequest, query: str, *, error: str = "", status: int = HTTPStatus.OK) -> HttpResponse:
+    """The shelf, and what the query finds if nothing is wrong with it."""
     collections = Collection.objects.visible_to(request.user)
     counts = dict(Document.objects.visible_to(request.user).values_list("collection").annotate(Count("pk")))
-    query = plain(request.GET.get("q", ""))[:LONGEST_QUERY]
     context = {
         "query": query,
-        "results": _search(query, tuple(c.pk for c in collections)) if query else [],
+        "error": error,
+        "results": _search(query, tuple(c.pk for c in collections)) if query and not error else [],
         "collections": [{"name": c.name, "documents": counts.get(c.pk, 0), "starter": c.starter} for c in collections],
         "total": sum(counts.values()),
     }
-    return render(request, "library/index.html", context)
+    return render(request, "library/index.html", context, status=status)
 
 
 def _search(query: str, collections: tuple[UUID, ...]) -> list[dict[str, str]]:
     # By words alone: no model is loaded into the web process for it.
-    passages = retrieve(Question(phi.mask(query).text, collections), None)
+    passages = retrieve(Question(query, collections), None)
     access.record_search(len(passages))
     best = list({p.document: p for p in reversed(passages)}.values())[::-1]
     return [

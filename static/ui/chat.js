@@ -35,6 +35,10 @@ function fill(root, values) {
 // A page kept by the browser may hold an answer that has moved on since.
 window.addEventListener("pageshow", (event) => { if (event.persisted) window.location.reload(); });
 
+// A report that was not accepted comes back at an address of its own; the page is still that of the conversation.
+const { address } = $(".thread")?.dataset ?? {};
+if (address && address !== window.location.pathname) window.history.replaceState(null, "", address);
+
 // ── Source panel ────────────────────────────────────────────────────────────────────────────────────────────────
 // One set of passages per answer; a passage is named by its answer and its number.
 const panel = $("#sources");
@@ -181,6 +185,22 @@ async function copyAnswer(turn) {
     say("The browser did not allow copying. Select the text instead.");
   }
 }
+
+// What somebody selects and copies leaves the screen too: each value in it, also in part, is copied as its token.
+document.addEventListener("copy", (event) => {
+  const picked = window.getSelection();
+  const values = $$(".pt").filter((value) => picked.containsNode(value, true));
+  if (picked.isCollapsed || !values.length || typing(event.target)) return;
+  const range = picked.getRangeAt(0); // grows to whole values
+  if (values[0].contains(range.startContainer)) range.setStartBefore(values[0]);
+  if (values.at(-1).contains(range.endContainer)) range.setEndAfter(values.at(-1));
+  const written = values.map((value) => value.textContent);
+  for (const value of values) value.firstElementChild.textContent = value.dataset.token;
+  event.clipboardData.setData("text/plain", picked.toString());
+  values.forEach((value, i) => { value.firstElementChild.textContent = written[i]; });
+  event.preventDefault();
+  say("Copied with tokens in the place of identifiers.");
+});
 
 // ── An answer while it is written ───────────────────────────────────────────────────────────────────────────────
 const MAX_ERRORS = 3;
@@ -445,45 +465,25 @@ class Writing {
     if (tag) show($(`[data-tag=${tag}]`, this.turn));
     if (focused) $(".a h2", this.turn).focus(); // its button is gone
     writing = null;
-    if (hint) showHint();
+    if (hint) askToWait(false);
     say(summary);
   }
 }
 
-// ── Question box ────────────────────────────────────────────────────────────────────────────────────────────────
-const form = $("#ask-form");
-const question = $("#question");
+// ── Question box (the rest of it is in question.js) ─────────────────────────────────────────────────────────────
 const hint = $("#phi-hint");
-// A hint only: the server masks with far more than this.
-const LOOKS_LIKE_PHI = [
-  /\bMRN\b[\s:#]*\w+/i,
-  /\b\d{3}-\d{2}-\d{4}\b/,
-  /\b\d{1,2}\/\d{1,2}\/\d{2,4}\b/,
-  /\b(?:\+1[ -.]?)?\(?\d{3}\)?[ -.]\d{3}[ -.]\d{4}\b/,
-  /\S@\S+\.\w/,
-  /\b(?:Mr|Mrs|Ms|Miss)\.? [A-Z]\w+/,
-];
+const ALWAYS = hint?.textContent.trim();
 const WAIT = "Wait for the answer above, or stop it.";
-
-function showHint() {
-  const found = LOOKS_LIKE_PHI.some((pattern) => pattern.test(question.value));
-  hint.classList.toggle("found", found);
-  $("span", hint).textContent = found
-    ? "Looks like patient identifiers. They will be masked before the search."
-    : "Identifiers are masked before the search.";
+function askToWait(waiting) {
+  if (waiting) show(hint);
+  $("span", hint).textContent = waiting ? WAIT : ALWAYS;
+  hint.classList.toggle("on", waiting);
 }
 
-question?.addEventListener("input", showHint);
-question?.addEventListener("keydown", (event) => {
-  if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
-  event.preventDefault();
-  form.requestSubmit();
-});
-form?.addEventListener("submit", (event) => {
-  if (question.value.trim() && !writing) return;
-  event.preventDefault(); // nothing to send, or one answer at a time
+$("#ask-form")?.addEventListener("submit", (event) => {
   if (!writing) return;
-  $("span", hint).textContent = WAIT;
+  event.preventDefault(); // one answer at a time
+  askToWait(true);
   say(WAIT);
 });
 

@@ -27,8 +27,8 @@ def portal(transactional_db: None, live_server: object) -> str:
 @pytest.fixture
 def conversation(transactional_db: None) -> Conversation:
     made = make_conversation(cast.alice())
-    made.turns.update(question="Warfarin for [NAME_1]?")
-    vault.store(made.pk, [Entity(token="[NAME_1]", label=Label.NAME, value="Marisol Quintero")])
+    made.turns.update(question="Warfarin for [NAME-1]?")
+    vault.store(made.pk, [Entity(token="[NAME-1]", label=Label.NAME, value="Marisol Quintero")])
     return made
 
 

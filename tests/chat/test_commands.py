@@ -103,7 +103,7 @@ def test_evaluate_phi_gives_offsets_in_the_original_text(db: None, tmp_path: Pat
         ("Maria Lopez", "NAME"),
         ("00482913", "MRN"),
     }
-    assert line["masked"] == "Patient [NAME_1], MRN [MRN_1], on warfarin."
+    assert line["masked"] == "Patient [NAME-1], MRN [MRN-1], on warfarin."
 
 
 @pytest.mark.parametrize("content", ["{bad\n", '{"id": 1, "question": "x"}\n', '["x"]\n'])

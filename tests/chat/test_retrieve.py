@@ -89,7 +89,7 @@ def test_coverage_counts_words_the_library_does_not_know(notes: Collection) -> N
 
 def test_tokens_of_identifiers_are_not_searched(notes: Collection) -> None:
     plain = retrieve(Question("protamine for", (notes.pk,)), None)
-    masked = retrieve(Question("protamine for [NAME_1] [HEALTH_PLAN_12]", (notes.pk,)), None)
+    masked = retrieve(Question("protamine for [NAME-1] [HEALTH_PLAN-12]", (notes.pk,)), None)
     assert [(p.chunk, p.lexical, p.coverage) for p in masked] == [(p.chunk, p.lexical, p.coverage) for p in plain]
 
 

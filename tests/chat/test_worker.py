@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 import uuid
@@ -13,7 +12,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from django.conf import settings
 from django.db import connection, connections
 
 from chat import services
@@ -22,41 +20,14 @@ from chat.pipeline.errors import Lost
 from clinchat.celery import app
 from tests import cast
 from tests.chat.making import QUESTION
-
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60
-
-
-def until(what: Callable[[], bool], why: str) -> None:
-    ends = time.monotonic() + PATIENCE
-    while not what():
-        assert time.monotonic() < ends, why
-        time.sleep(0.1)
-
-
-def environment() -> dict[str, str]:
-    """A worker of the test database."""
-    database, keys = connection.settings_dict, settings.VAR / "keys"
-    return {
-        **os.environ,
-        "DATABASE_URL": f"postgresql:///{database['NAME']}?host={database['HOST']}&user=clinchat&sslmode=disable",
-        "REDIS_URL": settings.REDIS_URL,
-        "SECRET_KEY_FILE": str(keys / "secret_key"),
-        "SEALING_KEY_FILE": str(keys / "sealing_key"),
-        "INDEX_KEY_FILE": str(keys / "index_key"),
-        "CLINCHAT_HOSTS": "127.0.0.1",
-        "CLINCHAT_TLS": "false",
-    }
+from tests.processes import start, until
 
 
 @pytest.fixture
 def worker(transactional_db: None, library: Collection, tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
     app.control.purge()
-    command = [sys.executable, "-m", "celery", "-A", "clinchat", "worker", "-Q", "answers", "-c", "1", "-l", "INFO"]
-    with (tmp_path / "worker.log").open("wb") as log:
-        process = subprocess.Popen(
-            [*command, "--pidfile", str(tmp_path / "pid")], cwd=ROOT, env=environment(), stdout=log, stderr=log
-        )
+    command = ["celery", "-A", "clinchat", "worker", "-Q", "answers", "-c", "1", "-l", "INFO"]
+    process = start([*command, "--pidfile", str(tmp_path / "pid")], tmp_path / "worker.log")
     try:
         until(lambda: "ready" in (tmp_path / "worker.log").read_text(), "the worker does not start")
         yield process
