@@ -31,6 +31,7 @@ ACCESS = (
     Link("Role requests", "roles", "", Action.REQUEST_ROLES),
     Link("Recertification", "recertification", "", Action.RECERTIFY),
     Link("Emergency access", "emergency-reviews", "", Action.REVIEW_BREAK_GLASS),
+    Link("Masking", "masking", "", Action.READ_MASKING),
     Link("Blocked networks", "blocks", "", Action.BLOCK_NETWORKS),
     Link("Sessions", "sessions", "", Action.REVOKE_SESSIONS),
     Link("Service accounts", "services", "", Action.MANAGE_SERVICES),

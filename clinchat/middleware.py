@@ -20,7 +20,7 @@ from whitenoise.middleware import WhiteNoiseFileResponse  # type: ignore[import-
 from compliance import audit
 from compliance.access import limits, networks, origin, sessions
 from compliance.access.session_store import Origin, SessionStore
-from compliance.api.problems import problem, reference_of
+from compliance.api.problems import answers_programs, problem, reference_of
 
 UNCOUNTED = {"/api/health", "/api/ready", "/status/"}
 """They say whether ClinChat works, to anybody and without a database: neither counted nor closed to a network."""
@@ -119,7 +119,7 @@ class RateLimits:
     def process_view(
         self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
     ) -> HttpResponse | None:
-        if request.path.startswith("/api/") and request.path not in UNCOUNTED:
+        if answers_programs(request.path) and request.path not in UNCOUNTED:
             try:
                 limits.hit_by(request, limits.Limit.API)
             except limits.TooMany as refused:
@@ -146,7 +146,7 @@ class SecondFactor:
             return None
         if request.user.is_authenticated and request.user.is_verified():
             return None
-        if request.path.startswith("/api/"):
+        if answers_programs(request.path):
             return problem(401, reference_of(request))
         target = f"?{urlencode({'next': request.get_full_path()})}" if request.method == "GET" else ""
         response = redirect(reverse("signin") + target)
@@ -179,7 +179,7 @@ def _refuse(request: HttpRequest, block: uuid.UUID, source: str | None, proxies:
     vars(request)["reference"] = f"E-{correlation_id.hex[:8].upper()}"
     with audit.bind(actor=AnonymousUser(), correlation_id=correlation_id, source=source, proxies=proxies):
         networks.note_refusal(block, source)
-    if request.path.startswith("/api/"):
+    if answers_programs(request.path):
         return problem(403, reference_of(request), detail=networks.SHUT_OUT)
     page = render_to_string("blocks/refused.html", {"reference": reference_of(request)})
     return HttpResponse(page, status=403)

@@ -202,12 +202,17 @@ PROXIES = env.number("CLINCHAT_PROXIES", 0, low=0, high=5)  # proxies in front w
 LIMITS = {
     "sign_in": env.rate("CLINCHAT_LIMIT_SIGN_IN", "20/300"),
     "ask": env.rate("CLINCHAT_LIMIT_ASK", "30/600"),
+    "draft": env.rate("CLINCHAT_LIMIT_DRAFT", "40/60"),
+    "mask_report": env.rate("CLINCHAT_LIMIT_MASK_REPORT", "20/600"),
     "api": env.rate("CLINCHAT_LIMIT_API", "120/60"),
     "export": env.rate("CLINCHAT_LIMIT_EXPORT", "10/3600"),
 }
 CLINCHAT_GEOIP_FILE = env.file("CLINCHAT_GEOIP_FILE")  # countries of addresses, MaxMind DB format
 
 # ── Sessions, cookies, transport ───────────────────────────────────────────────────────────────────────────────
+PHI_NER = env.flag("CLINCHAT_PHI_NER", default=True)  # the named-entity model as a second layer
+PHI_DEADLINE_SECONDS = 10  # after which a text is given up and its question refused
+VALUES_DAYS = env.number("CLINCHAT_VALUES_DAYS", 365, low=1, high=3650)  # of what tokens stand for, idle ones
 ALLOWED_HOSTS = env.words("CLINCHAT_HOSTS", "127.0.0.1,localhost" if EMBEDDED else "")
 CSRF_TRUSTED_ORIGINS = env.words("CLINCHAT_ORIGINS")
 OTP_WEBAUTHN_RP_NAME = "ClinChat"
@@ -335,6 +340,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="7", minute="0"),
         "options": {"queue": "maintenance", "expires": 3600},
     },
+    "remind-of-mask-reports": {
+        "task": "compliance.tasks.remind_of_mask_reports",
+        "schedule": crontab(day_of_week="1", hour="7", minute="0"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
     "end-sessions": {
         "task": "compliance.tasks.end_sessions",
         "schedule": 60.0,
@@ -354,6 +364,11 @@ CELERY_BEAT_SCHEDULE = {
         "task": "chat.tasks.fail_lost_answers",
         "schedule": 10.0,
         "options": {"queue": "maintenance", "expires": 10},
+    },
+    "forget-values": {
+        "task": "chat.tasks.forget_values",
+        "schedule": crontab(hour="3", minute="30"),
+        "options": {"queue": "maintenance", "expires": 3600},
     },
     "resume-embedding": {
         "task": "chat.tasks.embed_waiting_chunks",

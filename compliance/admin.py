@@ -15,14 +15,17 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from clinchat.lib import clock
 from compliance.access import epoch, people, refusals
 from compliance.admin_audit import AuditEventAdmin
+from compliance.free_text import FreeTextField
 from compliance.models import AuditEvent, Clearance, RoleAssignment, User
 
 if TYPE_CHECKING:
     UserAdminBase = admin.ModelAdmin[User]
     ClearanceAdminBase = admin.ModelAdmin[Clearance]
+    ClearanceFormBase = forms.ModelForm[Clearance]
     RoleInlineBase = admin.TabularInline[RoleAssignment, User]
 else:
     UserAdminBase = ClearanceAdminBase = admin.ModelAdmin
+    ClearanceFormBase = forms.ModelForm
     RoleInlineBase = admin.TabularInline
 
 # Their own apps registered these. The devices would show digests of recovery codes, groups grant nothing here,
@@ -81,8 +84,17 @@ class UserAdmin(UserAdminBase):
         messages.success(request, f"{closed} account{'' if closed == 1 else 's'} closed, with all that was open.")
 
 
+class ClearanceForm(ClearanceFormBase):
+    reason = FreeTextField(
+        where="clearance",
+        max_length=200,
+        help_text="What it rests on. Identifiers are masked before this is saved.",
+    )
+
+
 @admin.register(Clearance)
 class ClearanceAdmin(ClearanceAdminBase):
+    form = ClearanceForm
     list_display = ("user", "granted_at", "expires_at", "revoked_at", "reason")
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email")

@@ -66,6 +66,8 @@ OBJECTS: dict[str, str] = {
     "compliance.BreakGlass": "emergency access",
     "compliance.Authenticator": "authenticator app",
     "compliance.Clearance": "clearance",
+    "compliance.MaskReport": "mask report",
+    "compliance.MaskTerm": "local term",
     "compliance.NetworkBlock": "network block",
     "compliance.OneTimeLink": "one-time link",
     "compliance.Campaign": "recertification",
@@ -118,6 +120,8 @@ ACTIONS: dict[str, str] = {
     Action.BLOCK_NETWORKS: "block networks",
     Action.BREAK_GLASS: "break the glass",
     Action.REVIEW_BREAK_GLASS: "review break-glass access",
+    Action.READ_MASKING: "read the mask reports",
+    Action.MANAGE_MASKING: "settle mask reports and decide on local terms",
     Action.READ_POLICY: "read the access matrix",
 }
 STEPS = {
@@ -137,9 +141,19 @@ REFUSED = {
     "link": "Opened a one-time link that does not work any more",
     "rule": "Tried what a rule forbids",
     "too large": "Sent more than ClinChat takes at once",
+    "masking": "A text could not be masked",
+    "max_length": "Sent a question that is too long",
+    "nested": "Sent a question with tokens inside tokens",
+    "not_text": "Sent a question that is not text",
 }
 UNUSUAL = {"network": "new network", "hour": "at an unusual hour", "country": "from another country"}
-LIMITS = {"sign_in": "sign-ins", "ask": "questions", "api": "requests of programs", "export": "exports"}
+LIMITS = {
+    "sign_in": "sign-ins",
+    "ask": "questions",
+    "draft": "looks at drafts",
+    "api": "requests of programs",
+    "export": "exports",
+}
 ENDS = {
     "account closed": "account closed",
     "ended by security": "by security",
@@ -179,13 +193,25 @@ REVIEWED = {
     "suspended": "Role not confirmed in time",
     "gone": "Role to confirm ended",
 }
+TERMS = {
+    "approved": "Approved a local term",
+    "refused": "Refused a local term",
+    "withdrawn": "Withdrew a local term",
+    "ended": "Ended a local term",
+}
 BY_STATUS = {
     "chat.Turn": ENDINGS,
     "compliance.AuditPurge": PURGES,
     "compliance.CampaignItem": REVIEWED,
+    "compliance.MaskReport": {"settled": "Settled a mask report"},
+    "compliance.MaskTerm": TERMS,
     "compliance.RoleRequest": REQUESTS,
 }
 """What a change of the column `status` means."""
+WITH_WORDS = {
+    "compliance.MaskReport": "Opened the words of a mask report",
+    "compliance.MaskTerm": "Read the local terms with their words",
+}
 FIXED: dict[tuple[str, str], str] = {
     ("chat.Turn", Crude.CREATE): "Asked a question",
     ("chat.Feedback", Crude.CREATE): "Rated an answer",
@@ -197,6 +223,11 @@ FIXED: dict[tuple[str, str], str] = {
     ("compliance.Campaign", Crude.CREATE): "Recertification begun",
     ("compliance.CampaignItem", Crude.CREATE): "Role put up for confirmation",
     ("compliance.CampaignItem", Crude.READ): "Read the roles to confirm",
+    ("compliance.MaskReport", Crude.CREATE): "Reported a mask",
+    ("compliance.MaskReport", Crude.READ): "Read the mask reports",
+    ("compliance.MaskTerm", Crude.CREATE): "Proposed a local term",
+    ("compliance.MaskTerm", Crude.READ): "Read the local terms",
+    ("compliance.MaskTerm", Crude.UPDATE): "Proposed to end a local term, or to keep it",
     ("compliance.RoleRequest", Crude.CREATE): "Asked for a change of roles",
     ("compliance.RoleRequest", Crude.READ): "Read the role requests",
     ("compliance.Clearance", Crude.CREATE): "Clearance granted",
@@ -271,6 +302,8 @@ def _change(event: AuditEvent) -> str:
             return STAGES.get(str(event.detail.get("step")), "")
         case object_type, Crude.UPDATE if object_type in BY_STATUS:
             return BY_STATUS[object_type].get(str(new.get("status")), "")
+        case object_type, Crude.READ if event.detail.get("step") == "words":
+            return WITH_WORDS.get(object_type, "")
         case "compliance.RoleAssignment", Crude.UPDATE if "suspended_at" in new:
             return "Role suspended" if new["suspended_at"] else "Role counts again"
         case "compliance.Clearance", Crude.UPDATE if new.get("revoked_at"):

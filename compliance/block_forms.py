@@ -7,6 +7,7 @@ from datetime import timedelta
 from django import forms
 
 from compliance.access import networks
+from compliance.free_text import FreeTextField
 from compliance.models.networks import Network
 
 LASTING = {
@@ -25,7 +26,8 @@ class BlockForm(forms.Form):
         max_length=60,
         error_messages={"required": networks.NotANetwork.words, "max_length": networks.NotANetwork.words},
     )
-    reason = forms.CharField(
+    reason = FreeTextField(
+        where="block",
         label="Reason",
         max_length=LONGEST_REASON,
         error_messages={

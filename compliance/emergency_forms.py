@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
+from compliance.free_text import FreeTextField
 from compliance.models import BreakGlass
 
 SHORTEST = 15
@@ -12,12 +13,12 @@ LETTERS = 6
 """Different letters and digits a sentence has; a key that is held down has one."""
 
 
-class SentenceField(forms.CharField):
+class SentenceField(FreeTextField):
     """A reason somebody else will read: words, not a way past the field."""
 
-    def __init__(self, *, label: str, empty: str) -> None:
+    def __init__(self, *, where: str, label: str, empty: str) -> None:
         required = {"required": empty, "max_length": f"Shorten it to {LONGEST} characters."}
-        super().__init__(label=label, max_length=LONGEST, error_messages=required)
+        super().__init__(where=where, max_length=LONGEST, lines=True, label=label, error_messages=required)
 
     def validate(self, value: str) -> None:
         super().validate(value)
@@ -25,6 +26,12 @@ class SentenceField(forms.CharField):
             raise forms.ValidationError(f"Write at least {SHORTEST} characters, so that somebody else understands it.")
         if len({c for c in value.casefold() if c.isalnum()}) < LETTERS:
             raise forms.ValidationError("Write it in words, so that somebody else understands it.")
+
+
+class EmergencyReason(SentenceField):
+    """An emergency does not wait until masking works again: then its reason is asked for afterwards."""
+
+    unchecked = "Not kept: it could not be checked for patient identifiers. Ask for it."
 
 
 class TakeForm(forms.Form):
@@ -36,7 +43,7 @@ class TakeForm(forms.Form):
             "max_length": "That is too long for an address of ClinChat.",
         },
     )
-    reason = SentenceField(label="Reason", empty="Write down what you need it for.")
+    reason = EmergencyReason(where="emergency", label="Reason", empty="Write down what you need it for.")
 
 
 class ReviewForm(forms.Form):
@@ -44,4 +51,4 @@ class ReviewForm(forms.Form):
         choices=BreakGlass.Finding.choices,
         error_messages={"required": "Choose one.", "invalid_choice": "Choose one of the two."},
     )
-    note = SentenceField(label="Note", empty="Write down what the finding rests on.")
+    note = SentenceField(where="emergency-review", label="Note", empty="Write down what the finding rests on.")

@@ -8,7 +8,8 @@ from django import forms
 from django.db.models import Q, QuerySet
 
 from compliance.access import Role
-from compliance.models import RoleRequest, User
+from compliance.free_text import FreeTextField
+from compliance.models import User
 
 LONGEST_REASON = 300
 NO_CHOICE = "That is not one of the choices."
@@ -76,7 +77,8 @@ class RoleForm(forms.Form):
 
     kind = forms.CharField(max_length=10, error_messages={"required": NO_CHOICE})
     role = forms.CharField(max_length=30, error_messages={"required": "Choose a role."})
-    reason = forms.CharField(
+    reason = FreeTextField(
+        where="role-request",
         max_length=LONGEST_REASON,
         error_messages={
             "required": "Say why.",
@@ -84,17 +86,16 @@ class RoleForm(forms.Form):
         },
     )
 
-    def clean_reason(self) -> str:
-        return " ".join(str(self.cleaned_data["reason"]).split())
-
 
 class NoteForm(forms.Form):
     """What who decides says about it."""
 
-    note = forms.CharField(required=False, max_length=RoleRequest._meta.get_field("note").max_length)  # noqa: SLF001  # documented by Django
-
-    def clean_note(self) -> str:
-        return " ".join(str(self.cleaned_data["note"]).split())
+    note = FreeTextField(
+        where="role-request",
+        max_length=LONGEST_REASON,
+        required=False,
+        error_messages={"max_length": f"Use at most {LONGEST_REASON} characters. Nothing was decided."},
+    )
 
 
 class LeaveForm(forms.Form):

@@ -53,6 +53,13 @@ def remind_of_emergencies() -> None:
     emergency.remind()
 
 
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def remind_of_mask_reports() -> None:
+    from compliance import mask_reports
+
+    mask_reports.remind()
+
+
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=290, time_limit=300)
 def review_accounts() -> None:
     from compliance.access import people, role_changes

@@ -13,7 +13,9 @@ from compliance.views import (
     blocks,
     directory,
     emergency,
+    masking,
     matrix,
+    metrics,
     notices,
     passkeys,
     passwords,
@@ -75,6 +77,18 @@ recertification_urls = [
     path("open/", recertification.open_campaign, name="recertification-open"),
     path("decide/", recertification.decide, name="recertification-decide"),
 ]
+masking_urls = [
+    path("", masking.page, name="masking"),
+    path("<uuid:report_id>/", masking.report, name="mask-report"),
+    path("<uuid:report_id>/words/", masking.words, name="mask-report-words"),
+    path("<uuid:report_id>/settle/", masking.settle, name="mask-report-settle"),
+    path("terms/new/", masking.new_term, name="mask-term-new"),
+    path("terms/<uuid:term_id>/approve/", masking.approve, name="mask-term-approve"),
+    path("terms/<uuid:term_id>/refuse/", masking.refuse, name="mask-term-refuse"),
+    path("terms/<uuid:term_id>/withdraw/", masking.withdraw, name="mask-term-withdraw"),
+    path("terms/<uuid:term_id>/end/", masking.end, name="mask-term-end"),
+    path("terms/<uuid:term_id>/keep/", masking.keep, name="mask-term-keep"),
+]
 urlpatterns = [
     path("signin/", signin.password, name="signin"),
     path("signin/code/", signin.code, name="signin-code"),
@@ -118,6 +132,7 @@ urlpatterns = [
     path("access/emergency/<uuid:access_id>/end/", emergency.end, name="emergency-end"),
     path("compliance/emergency/", emergency.reviews, name="emergency-reviews"),
     path("compliance/emergency/<uuid:access_id>/", emergency.review, name="emergency-review"),
+    path("compliance/masking/", include(masking_urls)),
     path("compliance/matrix/", matrix.matrix, name="matrix"),
     path("compliance/blocks/", blocks.blocks, name="blocks"),
     path("compliance/blocks/<uuid:block_id>/end/", blocks.end, name="blocks-end"),
@@ -125,6 +140,7 @@ urlpatterns = [
     path("compliance/services/new/", services.new, name="services-new"),
     path("compliance/services/<uuid:account_id>/token/", services.token, name="services-token"),
     path("compliance/services/tokens/<uuid:token_id>/revoke/", services.revoke, name="services-revoke"),
+    path("metrics", metrics.metrics, name="metrics"),
     path("status/", public.status, name="status"),
     path("csp/", public.csp_report, name="csp-report"),
 ]

@@ -20,6 +20,8 @@ from compliance.models import (
     Campaign,
     CampaignItem,
     Clearance,
+    MaskReport,
+    MaskTerm,
     NetworkBlock,
     OneTimeLink,
     RoleAssignment,
@@ -76,6 +78,8 @@ def register() -> None:
     _opens_api(TokenFamily, shown=("id", "user", "created_at", "ends_at", "revoked_at", "reason"), ignored=_API_USE)
     _opens_api(ServiceToken, shown=_columns(ServiceToken, but=("digest", "last_used_at")), ignored=("last_used_at",))
     audit.watch(VaultEntry, shown=("scope", "token", "label", "patient", "created_at"), object_id="scope")
+    audit.watch(MaskReport, shown=_columns(MaskReport, but=("words", "note", "settled_note")))
+    audit.watch(MaskTerm, shown=_columns(MaskTerm, but=("words", "blind_index", "reason")))
     audit.watch(
         NetworkBlock,
         shown=_columns(NetworkBlock, but=("reason",)),
@@ -100,7 +104,7 @@ def register() -> None:
     )
     _factor(WebAuthnAttestation, shown=("credential", "fmt"), object_id="credential")
     _factor(WebAuthnUserHandle, shown=("user",), object_id="user")
-    audit.watch(AuditPurge, shown=[f.name for f in AuditPurge._meta.concrete_fields])  # noqa: SLF001  # documented by Django
+    audit.watch(AuditPurge, shown=_columns(AuditPurge, but=("reason",)))
 
 
 def _opens_api(model: type[TokenFamily | ServiceToken], *, shown: Sequence[str], ignored: Sequence[str]) -> None:

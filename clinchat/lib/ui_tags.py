@@ -71,6 +71,17 @@ def seconds(value: float) -> str:
 
 
 @register.filter
+def age(value: datetime) -> str:
+    """18 min, 5 h, 3 days: how long ago"""
+    minutes = int((clock.now() - value).total_seconds()) // 60
+    if minutes < 60:
+        return f"{minutes} min"
+    if minutes < 48 * 60:
+        return f"{minutes // 60} h"
+    return f"{minutes // (24 * 60)} days"
+
+
+@register.filter
 def listed(values: Sequence[object]) -> str:
     """1, 2 and 3"""
     words = [str(value) for value in values]

@@ -88,5 +88,4 @@ class CameFrom(TypedDict):
 
 def came_from(request: HttpRequest) -> CameFrom:
     """Where the request came from and what sent it, to keep beside a family of tokens."""
-    agent = request.headers.get("User-Agent", "").replace("\x00", "")
-    return CameFrom(source=audit.current().source, agent=agent)
+    return CameFrom(source=audit.current().source, agent=request.headers.get("User-Agent", ""))

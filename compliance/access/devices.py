@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
 from uuid import UUID
 
 from django.db import transaction
@@ -17,38 +16,6 @@ from clinchat.lib import clock
 from compliance import audit
 from compliance.access import epoch, sessions, tokens
 from compliance.models import Session, User
-
-BROWSERS: Final = (
-    ("Edg", "Edge"),
-    ("OPR", "Opera"),
-    ("SamsungBrowser", "Samsung Internet"),
-    ("Firefox", "Firefox"),
-    ("FxiOS", "Firefox"),
-    ("CriOS", "Chrome"),
-    ("Chrome", "Chrome"),
-    ("Safari", "Safari"),
-)
-"""What stands before the slash in a browser's name for itself, the most telling first: most claim to be Safari too."""
-SYSTEMS: Final = (
-    ("iPhone", "iPhone"),
-    ("iPad", "iPad"),
-    ("Android", "Android"),
-    ("CrOS", "ChromeOS"),
-    ("Windows", "Windows"),
-    ("Macintosh", "Mac"),
-    ("Linux", "Linux"),
-)
-UNKNOWN: Final = "Unknown browser"
-PROGRAMS: Final = (
-    "curl",
-    "Wget",
-    "python-requests",
-    "python-httpx",
-    "PostmanRuntime",
-    "okhttp",
-    "Java",
-    "Go-http-client",
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +34,11 @@ def of(request: HttpRequest, user: User) -> list[Device]:
     """The person's own sign-ins, this one first, then those used last."""
     here, now = audit.session_digest(request.session.session_key), clock.now()
     found = [
-        Device(row.id, browser(row.agent), row.source, row.began_at, row.seen_at, here=row.pk == here)
+        Device(row.id, row.agent, row.source, row.began_at, row.seen_at, here=row.pk == here)
         for row in Session.objects.filter(user=user, verified=True)
         if not sessions.why_over(row, now)
     ]
-    found += [Device(f.pk, program(f.agent), f.source, f.created_at, f.seen_at) for f in tokens.families(user)]
+    found += [Device(f.pk, f.agent, f.source, f.created_at, f.seen_at) for f in tokens.families(user)]
     return sorted(found, key=lambda device: (device.here, device.seen_at), reverse=True)
 
 
@@ -86,18 +53,3 @@ def end(user: User, device_id: UUID) -> bool:
         tokens.end_family(user, device_id)
     epoch.bump()
     return True
-
-
-def browser(agent: str) -> str:
-    """ "Firefox on Windows", from what a browser calls itself. Only words of ours: the agent may hold anything."""
-    name = next((name for mark, name in BROWSERS if f"{mark}/" in agent), "")
-    system = next((name for mark, name in SYSTEMS if mark in agent), "")
-    if name and system:
-        return f"{name} on {system}"
-    return name or (f"{UNKNOWN} on {system}" if system else UNKNOWN)
-
-
-def program(agent: str) -> str:
-    """ "curl, through the API", for the programs we know by their name for themselves."""
-    name = next((name for name in PROGRAMS if agent.startswith(f"{name}/")), "Program")
-    return f"{name}, through the API"

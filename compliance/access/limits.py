@@ -39,6 +39,8 @@ of a person before they succeed, so their limit is that of the address."""
 class Limit(StrEnum):
     SIGN_IN = "sign_in"
     ASK = "ask"
+    DRAFT = "draft"
+    MASK_REPORT = "mask_report"
     API = "api"
     EXPORT = "export"
 
@@ -74,6 +76,10 @@ class TooMany(Exception):
 _TOLD = {
     (Limit.ASK, "person"): "You have asked {n} question{s}",
     (Limit.ASK, "address"): "people have asked {n} question{s}",
+    (Limit.DRAFT, "person"): "You have had {n} draft{s} looked at",
+    (Limit.DRAFT, "address"): "people have had {n} draft{s} looked at",
+    (Limit.MASK_REPORT, "person"): "You have made {n} mask report{s}",
+    (Limit.MASK_REPORT, "address"): "people have made {n} mask report{s}",
     (Limit.EXPORT, "person"): "You have made {n} export{s}",
     (Limit.EXPORT, "address"): "people have made {n} export{s}",
     (Limit.API, "person"): "You have sent {n} request{s}",
@@ -169,10 +175,11 @@ def limited(
 
 
 def answer(request: HttpRequest, refused: TooMany) -> HttpResponse:
-    """429 as a page, or as a problem document below /api/ (RFC 6585 section 4)."""
-    from compliance.api.problems import problem, reference_of  # loads DRF, which services that count do not need
+    """429 as a page, or as a problem document for programs (RFC 6585 section 4)."""
+    # That module loads DRF, which services that count do not need.
+    from compliance.api.problems import answers_programs, problem, reference_of
 
-    if request.path.startswith("/api/"):
+    if answers_programs(request.path):
         response: HttpResponse = problem(429, reference_of(request), detail=refused.words)
     else:
         context = {"text": refused.words, "reference": reference_of(request)}

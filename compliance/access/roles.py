@@ -39,6 +39,8 @@ class Action(StrEnum):
     BLOCK_NETWORKS = "networks.block"
     BREAK_GLASS = "breakglass.take"
     REVIEW_BREAK_GLASS = "breakglass.review"
+    READ_MASKING = "masking.read"
+    MANAGE_MASKING = "masking.manage"
     READ_POLICY = "policy.read"
 
 
@@ -69,6 +71,10 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.BLOCK_NETWORKS: frozenset({Role.SECURITY_OFFICER, Role.ADMIN}),
     Action.BREAK_GLASS: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
     Action.REVIEW_BREAK_GLASS: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
+    Action.READ_MASKING: frozenset(
+        {Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR}
+    ),
+    Action.MANAGE_MASKING: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
     Action.READ_POLICY: _OVERSIGHT | {Role.OPERATOR},
 }
 
@@ -95,6 +101,8 @@ PURPOSES: dict[Action, str] = {
     Action.BLOCK_NETWORKS: "HSYSADMIN",
     Action.BREAK_GLASS: "BTG",
     Action.REVIEW_BREAK_GLASS: "HCOMPL",
+    Action.READ_MASKING: "HCOMPL",
+    Action.MANAGE_MASKING: "HCOMPL",
 }
 """Purpose of use of what is done behind a door, for the audit trail (HL7 v3 PurposeOfUse): treatment, health system
 administration, health compliance, break the glass. Actions that touch no patient's data have none."""

@@ -25,8 +25,8 @@ from compliance.models.tokens import LONGEST_SERVICE
 
 DOMAIN = "service.invalid"
 DELEGABLE = frozenset({Action.BLOCK_NETWORKS, Action.READ_STATUS})
-"""What a program may be given: what has an address below /api/. Whatever decides about people, roles, sessions or other
-programs needs a person, and nothing in NEEDS_CLEARANCE is ever here."""
+"""What a program may be given: what has an address below /api/, and /metrics. Whatever decides about people, roles,
+sessions or other programs needs a person, and nothing in NEEDS_CLEARANCE is ever here."""
 _USED_EVERY = timedelta(minutes=1)
 
 

@@ -14,14 +14,13 @@ from django_otp import DEVICE_ID_SESSION_KEY
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access import epoch
+from compliance.access import agents, epoch
 from compliance.models import Session
 
 AWAITS_KEY = "signin"
 """In the session: whose second factor it awaits (compliance.access.signin)."""
 TOUCH_SECONDS = 10
 """A session is renewed at most this often: it ends up to this much before its idle limit, never after."""
-_AGENT = Session._meta.get_field("agent").max_length  # noqa: SLF001  # documented by Django
 
 
 class Origin(NamedTuple):
@@ -87,7 +86,7 @@ class SessionStore(DatabaseStore):
         new = Session(
             pk=audit.session_digest(self.session_key),
             source=self.origin.source,
-            agent=self.origin.agent[:_AGENT],
+            agent=agents.browser(self.origin.agent),
             **({"id": self._before.id, "began_at": self._before.began_at} if self._before else {}),
             **values,
         )

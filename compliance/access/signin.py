@@ -15,12 +15,11 @@ from django.core.exceptions import PermissionDenied
 from django.db import transaction
 from django.http import HttpRequest
 from django.utils.crypto import constant_time_compare
-from django.utils.http import url_has_allowed_host_and_scheme
 from django_otp import login as otp_login
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access import factors, links, places, proof
+from compliance.access import factors, links, next_page, places, proof
 from compliance.access.factors import Attempt, Factor
 from compliance.access.session_store import AWAITS_KEY
 from compliance.access.sessions import PROVED_AT
@@ -44,11 +43,6 @@ class Refused(Exception):
         self.wait = attempt.wait
 
 
-def own_path(target: str) -> str:
-    """`target` if it is a path of this site, else nothing: a link must not carry a person elsewhere."""
-    return target if target.startswith("/") and url_has_allowed_host_and_scheme(target, allowed_hosts=None) else ""
-
-
 def begin(request: HttpRequest, user: User, *, target: str) -> None:
     """Await the second factor of the person who gave the right password, here or at a directory.
 
@@ -64,7 +58,7 @@ def begin(request: HttpRequest, user: User, *, target: str) -> None:
         "user": str(user.pk),
         "password": user.get_session_auth_hash(),
         "since": clock.now().timestamp(),
-        "next": own_path(target),
+        "next": next_page.kept(target),
     }
     if not factors.has_factor(user):
         state["device"] = str(factors.start_app(user).uuid)

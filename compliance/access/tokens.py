@@ -18,7 +18,7 @@ from django.db.models import Q, QuerySet
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access import epoch
+from compliance.access import agents, epoch
 from compliance.access.jwt import ACCESS, AccessToken, BadToken, RefreshToken, Signed, StepToken, Why
 from compliance.models import Notice, ServiceToken, TokenFamily, User
 
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 PREFIX = "cct_"
 _SEEN_EVERY = timedelta(minutes=1)
-_AGENT = TokenFamily._meta.get_field("agent").max_length  # noqa: SLF001  # documented by Django
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +84,7 @@ def awaited(text: str) -> tuple[User, str]:
 
 def begin(user: User, *, begun_with: str, factor: Factor, source: str | None, agent: str) -> Pair:
     """A new family of somebody who has just shown both factors, on record. Raises BadToken at the second of two."""
-    family = TokenFamily(user=user, begun_with=begun_with, source=source, agent=agent[:_AGENT])
+    family = TokenFamily(user=user, begun_with=begun_with, source=source, agent=agents.program(agent))
     family.ends_at = family.created_at + lifetime()
     pair = _pair(family)
     bearer = Bearer(user, family.ends_at, family)
@@ -126,7 +125,7 @@ def renew(text: str, *, source: str | None, agent: str) -> Pair:
 
 def _next(family: TokenFamily, *, source: str | None, agent: str) -> Pair:
     pair = _pair(family)
-    family.seen_at, family.source, family.agent = clock.now(), source, agent[:_AGENT]
+    family.seen_at, family.source, family.agent = clock.now(), source, agents.program(agent)
     family.save(update_fields=["newest", "seen_at", "source", "agent"])
     return pair
 

@@ -307,6 +307,9 @@ def _object_id(text: str, object_type: str) -> str:
         raise BadFilter("object_id", f"“{_shown(text)}” is not an id. Copy it from an event: 36 characters.")
     if not object_type:
         raise BadFilter("object_id", "A number alone does not say which object. Choose the kind of object too.")
+    # A search is on record with its filters. A record number typed here must not get there.
+    if not AuditEvent.objects.filter(object_type=object_type, object_id=text).exists():
+        raise BadFilter("object_id", "No event is about this object. To search by record number, use the form for it.")
     return text
 
 

@@ -120,19 +120,21 @@ def export(request: AuthedRequest) -> HttpResponseBase:
     data = {name: request.POST.get(name, "") for name in searching.NAMES}
     try:
         asked, wanted = searching.parse(data), _format(request.POST.get("format", ""))
+    except BadFilter as bad:  # what was typed must not be in an address, nor in the cookie of a message
+        messages.error(request, "Nothing was exported. One of the conditions is not right.")
+        return _search_page(request, data, errors={bad.field: bad.message})
+    try:
         with searching.patience():
             made = exporting.file_for(asked, format=wanted, limit=exporting.PAGE_LIMIT)
     except exporting.TooMany:
         messages.error(request, _too_many(asked))
     except exporting.ExportError as refused:
         messages.error(request, refused.line)
-    except BadFilter as bad:
-        messages.error(request, f"Nothing was exported. {bad.message}")
     except TooBroad:
         messages.error(request, f"Nothing was exported. {TOO_BROAD}")
     else:
         return FileResponse(made.file, as_attachment=True, filename=made.name, content_type=made.content_type)
-    return redirect(audit_lines.search_url({name: value for name, value in data.items() if value}))
+    return redirect(audit_lines.search_url(asked.given()))
 
 
 @require_POST

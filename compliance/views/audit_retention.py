@@ -17,8 +17,8 @@ from compliance import audit, audit_lines
 from compliance.access import Action, allows, door
 from compliance.audit import retention
 from compliance.models import AuditPurge, Code
+from compliance.retention_forms import PurgeForm
 
-LONGEST_REASON = 500
 DECIDED_SHOWN = 20
 
 
@@ -31,17 +31,12 @@ def page(request: AuthedRequest) -> HttpResponse:
 @require_POST
 @door(Action.PURGE_AUDIT)
 def ask(request: AuthedRequest) -> HttpResponse:
-    before, reason = request.POST.get("before", ""), " ".join(request.POST.get("reason", "").split())
-    due = [option for option, _ in _options(retention.months())]
-    errors = {}
-    if before not in due:
-        errors["before"] = "Choose one of the months that are older than ten years."
-    if not reason or len(reason) > LONGEST_REASON:
-        errors["reason"] = f"Say why these events may go, in at most {LONGEST_REASON} characters."
-    if errors:
-        return _page(request, errors=errors, values={"before": before, "reason": reason})
+    form = PurgeForm(request.POST, due=_options(retention.months()))
+    if not form.is_valid():
+        return _page(request, form=form)
+    before, reason = date.fromisoformat(form.cleaned_data["before"]), form.cleaned_data["reason"]
     try:
-        retention.request(before=date.fromisoformat(before), reason=reason, actor=request.user)
+        retention.request(before=before, reason=reason, actor=request.user)
     except retention.TooYoung:
         messages.error(request, "Nothing was asked for: some of these events are younger than ten years.")
     except retention.AlreadyDecided:
@@ -86,12 +81,11 @@ def _page(request: AuthedRequest, **context: object) -> HttpResponse:
     decided = AuditPurge.objects.exclude(status=AuditPurge.Status.REQUESTED)
     page = {
         "months": sorted(months, key=lambda month: month.first, reverse=True),
-        "options": _options(months),
+        "form": PurgeForm(due=_options(months)),
         "pending": retention.pending(),
         "decided": decided.select_related("requested_by", "decided_by").order_by("-decided_at")[:DECIDED_SHOWN],
         "may_purge": allows(request.user, Action.PURGE_AUDIT),
         "chain": audit_lines.chain(),
-        "values": {},
     }
     audit.record(
         code=Code.SENSITIVE_READ,
@@ -102,10 +96,10 @@ def _page(request: AuthedRequest, **context: object) -> HttpResponse:
     return render(request, "audit/retention.html", page | context)
 
 
-def _options(months: list[retention.Month]) -> list[tuple[str, date]]:
+def _options(months: list[retention.Month]) -> list[tuple[str, str]]:
     """What "everything before" may be: the month after each that is due, with the last month it would remove."""
     due = sorted(month.first for month in months if month.due)
-    return [(str(_next(first)), first) for first in due]
+    return [(str(_next(first)), f"{first:%B %Y}") for first in due]
 
 
 def _next(first: date) -> date:

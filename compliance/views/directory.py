@@ -10,7 +10,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.http import require_safe
 
 from compliance import audit
-from compliance.access import limits, public, signin
+from compliance.access import limits, next_page, public, signin
 from compliance.directory import Unavailable, oidc
 from compliance.views.signin import second_step
 
@@ -24,7 +24,7 @@ def start(request: HttpRequest) -> HttpResponse:
         raise Http404
     try:
         limits.hit(limits.Limit.SIGN_IN, audit.current().source)
-        return redirect(oidc.start(request, target=signin.own_path(request.GET.get("next", ""))))
+        return redirect(oidc.start(request, target=next_page.kept(request.GET.get("next", ""))))
     except limits.TooMany as refused:
         return limits.answer(request, refused)
     except Unavailable:

@@ -15,7 +15,7 @@ from django.template.loader import render_to_string
 from clinchat.lib.keys import KeysUnavailable
 from compliance import audit, logs
 from compliance.access import Locked, emergency, refusals
-from compliance.api.problems import problem, reference_of
+from compliance.api.problems import answers_programs, problem, reference_of
 from compliance.logs.database import timeout_of
 
 logger = logging.getLogger("clinchat.errors")
@@ -58,7 +58,7 @@ def server_error(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, status: int, template: str = "", **context: object) -> HttpResponse:
     reference = reference_of(request)
-    if request.path.startswith("/api/"):
+    if answers_programs(request.path):
         return problem(status, reference)
     # After a server error nothing may be relied on; an early refusal comes before the person is known.
     frame = request if status < 500 and hasattr(request, "user") else None

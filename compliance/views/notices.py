@@ -11,7 +11,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinchat.lib.http import AuthedRequest
 from compliance import notices
 from compliance.access import Action, door
-from compliance.access.signin import own_path
+from compliance.access.next_page import own_path
 
 EARLIER_SHOWN = 50
 

@@ -20,6 +20,13 @@ from compliance.access.sessions import leaves_session_alone
 
 logger = logging.getLogger("clinchat.csp")
 REPORT_BYTES = 16 * 1024
+_DIRECTIVE = re.compile(
+    r"(?:default|script|style|img|font|connect|media|object|frame|child|worker|manifest)-src(?:-elem|-attr)?"
+    r"|base-uri|form-action|frame-ancestors|trusted-types|require-trusted-types-for"
+)
+_BLOCKED = re.compile(r"inline|(?:wasm-)?eval|trusted-types-(?:policy|sink)|self|data|blob|filesystem|about|file")
+_SCHEMES = frozenset({"http", "https", "ws", "wss"})
+_HOST = re.compile(r"[a-z0-9.:-]{1,100}")
 
 
 @public("Staff look here when they cannot sign in; it shows no internal detail")
@@ -70,16 +77,20 @@ def _violations(raw: bytes) -> list[tuple[str, str]]:
 
 
 def _word(value: Any) -> str:
-    match = re.match(r"[a-z-]{1,40}", value) if isinstance(value, str) else None
-    return match[0] if match else "unknown"
+    """The directive; browsers of CSP 2 send its value with it."""
+    name = value[:1000].partition(" ")[0] if isinstance(value, str) else ""
+    return name if _DIRECTIVE.fullmatch(name) else "unknown"
 
 
 def _origin(value: Any) -> str:
+    """Scheme and host of an address; of anything else only a word the standard has (CSP 3, section 5.4)."""
     if not isinstance(value, str):
         return "unknown"
     try:
         parts = urlsplit(value[:2000])
+        host, port = parts.hostname or "", parts.port
     except ValueError:
         return "unknown"
-    origin = f"{parts.scheme}://{parts.netloc}" if parts.netloc else parts.scheme or value
-    return re.sub(r"[^A-Za-z0-9.:/\[\]-]", "", origin.rpartition("@")[2])[:100]
+    if _HOST.fullmatch(host) and parts.scheme in _SCHEMES:
+        return f"{parts.scheme}://{host}{f':{port}' if port else ''}"
+    return next((word for word in (value, parts.scheme) if _BLOCKED.fullmatch(word)), "unknown")

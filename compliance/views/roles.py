@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 from uuid import UUID
 
@@ -31,11 +31,16 @@ REFUSALS: dict[type[Exception], str] = REFUSED_CHANGES | {
 @require_safe
 @door(Action.REQUEST_ROLES)
 def page(request: AuthedRequest) -> HttpResponse:
+    return _page(request)
+
+
+def _page(request: AuthedRequest, notes: Mapping[UUID, NoteForm] | None = None) -> HttpResponse:
+    """What waits and what was decided; `notes` are those that were not accepted, by request."""
     mine = RoleRequest.objects.filter(user__in=people.reached_by(request.user, Action.REQUEST_ROLES))
     mine = mine.select_related("user", "requested_by", "decided_by")
     audit.record(code=audit.Code.SENSITIVE_READ, action=audit.Crude.READ, object_type="compliance.RoleRequest")
     context = {
-        "waiting": [_line(request.user, one) for one in mine.waiting().order_by("requested_at")],
+        "waiting": [_line(request.user, one, notes or {}) for one in mine.waiting().order_by("requested_at")],
         "decided": mine.exclude(status=RoleRequest.Status.WAITING).order_by("-decided_at")[:DECIDED_SHOWN],
         "may_approve": allows(request.user, Action.APPROVE_ROLES),
     }
@@ -68,10 +73,9 @@ def withdraw(request: AuthedRequest, request_id: UUID) -> HttpResponse:
 
 def _decide(request: AuthedRequest, request_id: UUID, decide: Callable[..., RoleRequest], done: str) -> HttpResponse:
     asked = _get(request.user, request_id, Action.APPROVE_ROLES)
-    form = NoteForm(request.POST)
+    form = NoteForm(request.POST, auto_id=f"%s-{asked.pk}")
     if not form.is_valid():
-        messages.error(request, "The note is too long: 300 characters at most. Nothing was decided.")
-        return redirect("roles")
+        return _page(request, {asked.pk: form})
 
     def act() -> None:
         decide(request_id=asked.pk, by=request.user, note=form.cleaned_data["note"])
@@ -98,11 +102,12 @@ def _do(request: AuthedRequest, asked: RoleRequest, act: Callable[[], None], don
     return redirect("roles")
 
 
-def _line(viewer: User, one: RoleRequest) -> dict[str, Any]:
+def _line(viewer: User, one: RoleRequest, notes: Mapping[UUID, NoteForm]) -> dict[str, Any]:
     """A request with what the viewer may do about it, and whether there is anybody who may decide."""
     able = role_changes.deciders(one)
     return {
         "request": one,
+        "form": notes.get(one.pk) or NoteForm(auto_id=f"%s-{one.pk}"),
         "may_decide": viewer in able and allows(viewer, Action.APPROVE_ROLES),
         "own": one.requested_by_id == viewer.pk,
         "nobody": not able,

@@ -9,8 +9,8 @@ from django.views.decorators.http import require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, account, devices, door, factors, passkeys
+from compliance.access.next_page import own_path
 from compliance.access.sessions import fresh
-from compliance.access.signin import own_path
 from compliance.forms import AppearanceForm
 from compliance.models import Notice
 

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from clinchat.lib.http import AuthedRequest
 from compliance import directory
-from compliance.access import Action, door, factors, limits, proof, public, signin
+from compliance.access import Action, door, factors, limits, next_page, proof, public, signin
 from compliance.access.factors import Factor
 from compliance.directory import oidc
 from compliance.forms import AgainForm, CodeForm, PasswordForm, RecoveryForm
@@ -36,7 +36,7 @@ def password(request: HttpRequest) -> HttpResponse:
     target = request.POST.get("next", request.GET.get("next", ""))
     if form.is_valid() and (done := first_step(request, form, target=target, **form.cleaned_data)):
         return done
-    context = {"form": form, "next": signin.own_path(target), "oidc_name": oidc.name()}
+    context = {"form": form, "next": next_page.own_path(target), "oidc_name": oidc.name()}
     return render(request, "signin/password.html", context, status=form.status)
 
 
@@ -50,7 +50,7 @@ def again(request: AuthedRequest) -> HttpResponse:
     email = request.user.email
     if form.is_valid() and (done := first_step(request, form, target=target, email=email, **form.cleaned_data)):
         return done
-    context = {"form": form, "next": signin.own_path(target), "oidc_name": oidc.name(request.user)}
+    context = {"form": form, "next": next_page.own_path(target), "oidc_name": oidc.name(request.user)}
     return render(request, "signin/again.html", context, status=form.status)
 
 

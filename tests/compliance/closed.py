@@ -55,6 +55,7 @@ def addresses(conversation: Conversation | None = None) -> list[str]:
             "api-schema",
             "api-block-ip",
             "api-revoke-all-sessions",
+            "metrics",
         )
     ]
     if conversation is not None:

@@ -33,9 +33,10 @@ from compliance.audit import guards, lane, seal
 from compliance.audit.verify import verify
 from compliance.models import AuditEvent, Code, Crude, Outcome, Seal, User
 from tests import cast, trail
-from tests.chat.test_worker import environment, together, until
+from tests.chat.test_worker import together
 from tests.compliance.sealed_trail import insert, triggers_off
 from tests.factories import make_clearance, make_user
+from tests.processes import environment, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
 ROOT = Path(__file__).parents[2]

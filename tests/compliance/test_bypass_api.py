@@ -16,6 +16,7 @@ from django.urls import reverse
 from clinchat.lib import clock
 from compliance.access import Action, Role, people, services, sessions
 from compliance.access.jwt import AUDIENCE, ISSUER, AccessToken, RefreshToken, Signed, StepToken
+from compliance.api.problems import answers_programs
 from compliance.models import Authenticator, RoleAssignment, ServiceToken, TokenFamily, User
 from tests import cast
 from tests.api.conftest import Api
@@ -30,7 +31,7 @@ def api() -> Api:
 
 
 def of_the_api() -> list[str]:
-    return [one for one in addresses() if one.startswith("/api/")]
+    return [one for one in addresses() if answers_programs(one)]
 
 
 def closed(token: str, client: Client | None = None) -> bool:
@@ -244,7 +245,7 @@ def test_token_where_it_does_not_belong(api: Api, client: Client) -> None:
 
 def test_token_on_pages(api: Api) -> None:
     api.sign_in(cast.ada())
-    pages = [one for one in addresses() if not one.startswith("/api/")]
+    pages = [one for one in addresses() if not answers_programs(one)]
     assert not opened(Client(), only=pages, headers={"Authorization": f"Bearer {api.access}"})
 
 
@@ -334,7 +335,7 @@ def program() -> tuple[ServiceToken, str]:
 
 def test_service_token_on_pages_and_on_what_is_for_people(program: tuple[ServiceToken, str]) -> None:
     token, text = program
-    pages = [one for one in addresses() if not one.startswith("/api/")]
+    pages = [one for one in addresses() if not answers_programs(one)]
     assert not opened(Client(), only=pages, headers={"Authorization": f"Bearer {text}"})
     for address in ("/api/auth/verify", "/api/auth/revoke-all-sessions"):
         answer = Client().post(

@@ -30,7 +30,7 @@ def test_old_report_format(caplog: pytest.LogCaptureFixture) -> None:
         }
     }
     strict = Client(enforce_csrf_checks=True)
-    assert report(strict, caplog, body) == (204, ["Content blocked by img-src: evil.example:8443"])
+    assert report(strict, caplog, body) == (204, ["Content blocked by img-src: https://evil.example:8443"])
     assert "Zebulon" not in caplog.text
     assert "77-31-9" not in caplog.text
 
@@ -54,6 +54,12 @@ def test_values_cannot_write_lines_of_their_own(client: Client, caplog: pytest.L
     _, (line,) = report(client, caplog, body)
     assert "\n" not in line
     assert "\r" not in line
+
+
+@pytest.mark.parametrize("typed", ["Zebulon", "zebulon:x", "https://[Zebulon", "https://zebulon quixworth/x", 5])
+def test_of_anything_else_nothing_is_kept(client: Client, caplog: pytest.LogCaptureFixture, typed: object) -> None:
+    body = {"csp-report": {"effective-directive": typed, "blocked-uri": typed}}
+    assert report(client, caplog, body) == (204, ["Content blocked by unknown: unknown"])
 
 
 def test_large_report_is_refused(client: Client, caplog: pytest.LogCaptureFixture) -> None:

@@ -31,13 +31,13 @@ NAME = "Marisol Quintero"
 @pytest.fixture
 def conversation() -> Conversation:
     """Alice's, with a name behind a token, answered."""
-    made = Conversation.objects.create(author=cast.alice(), title="[NAME_1] and warfarin")
-    vault.store(made.pk, [Entity(token="[NAME_1]", label=Label.NAME, value=NAME)])
+    made = Conversation.objects.create(author=cast.alice(), title="[NAME-1] and warfarin")
+    vault.store(made.pk, [Entity(token="[NAME-1]", label=Label.NAME, value=NAME)])
     Turn.objects.create(
         conversation=made,
         number=1,
         submission=uuid.uuid4(),
-        question="Can [NAME_1] take warfarin?",
+        question="Can [NAME-1] take warfarin?",
         status=Turn.Status.ABSTAINED,
         deadline_at=clock.now(),
         finished_at=clock.now(),
@@ -141,7 +141,7 @@ def test_taking_it_is_on_record_without_the_reason(bob: Client, conversation: Co
     assert (event.object_id, event.actor_id) == (str(access.pk), cast.bob().pk)
     assert event.changes["object_id"][1] == str(conversation.pk)
     assert event.changes["reason"][1].startswith("hmac:")
-    assert access.reason == REASON
+    assert access.reason == REASON.replace("Alice", "[name]")
     assert (access.ends_at - access.started_at, access.review_due_at - access.started_at) == (
         timedelta(minutes=60),
         timedelta(hours=72),

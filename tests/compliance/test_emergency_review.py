@@ -24,7 +24,7 @@ from tests import cast
 
 pytestmark = pytest.mark.django_db
 
-NOTE = "The patient was moved to Bob's ward that night."
+NOTE = "The patient was on another ward that night."
 
 
 def make_access(*, user: User, hours_ago: float = 0, **fields: Any) -> BreakGlass:

@@ -20,7 +20,7 @@ from compliance.access.limits import Limit, TooMany
 from compliance.models import AuditEvent, Code
 from tests import cast
 from tests.chat.making import QUESTION
-from tests.chat.test_worker import environment
+from tests.processes import environment
 
 pytestmark = pytest.mark.django_db
 

@@ -154,10 +154,10 @@ def test_who_asked_withdraws_and_nobody_else() -> None:
 
 def test_a_refused_request_changes_nothing_and_who_asked_is_told() -> None:
     request = asked(cast.nadia(), cast.sam())
-    assert "is refused" in decide(signed_in(cast.ada), "refuse", request, note="Not before March")
+    assert "is refused" in decide(signed_in(cast.ada), "refuse", request, note="Not this quarter")
     assert not cast.nadia().role_assignments.filter(role=Role.AUDITOR).exists()
     assert Notice.objects.filter(user=cast.sam(), title="Your request was refused").exists()
-    assert "Not before March" in signed_in(cast.sam).get(PAGE).content.decode()
+    assert "Not this quarter" in signed_in(cast.sam).get(PAGE).content.decode()
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,8 @@ from django.urls import reverse
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access import devices
-from compliance.access.devices import browser
+from compliance.access import agents
+from compliance.access.agents import browser
 from compliance.models import AccessEpoch, AuditEvent, Code, Session, TokenFamily, User
 from tests import cast
 
@@ -41,13 +41,14 @@ def row_of(client: Client) -> Session:
 
 def signed_in(user: User, agent: str = FIREFOX, source: str = "192.0.2.1") -> Client:
     client = cast.sign_in(Client(), user)
-    Session.objects.filter(pk=row_of(client).pk).update(agent=agent, source=source)
+    Session.objects.filter(pk=row_of(client).pk).update(agent=browser(agent), source=source)
     return client
 
 
 def make_family(user: User) -> TokenFamily:
     ends = clock.now() + timedelta(hours=12)
-    return TokenFamily.objects.create(user=user, ends_at=ends, begun_with=uuid.uuid4().hex, newest=uuid.uuid4().hex)
+    made = {"begun_with": uuid.uuid4().hex, "newest": uuid.uuid4().hex, "agent": agents.program("")}
+    return TokenFamily.objects.create(user=user, ends_at=ends, **made)
 
 
 def endings() -> list[tuple[str, str, dict[str, Any]]]:
@@ -166,7 +167,7 @@ def test_ending_sessions_needs_a_fresh_proof(name: str) -> None:
 )
 def test_browsers_in_plain_words(agent: str, words: str) -> None:
     assert browser(agent) == words
-    assert {name for _, name in devices.BROWSERS}
+    assert {name for _, name in agents.BROWSERS}
 
 
 # ── The clock ──────────────────────────────────────────────────────────────────────────────────────────────────

@@ -22,7 +22,17 @@ from clinchat.lib import clock
 from compliance import audit
 from compliance.access import recertification, services
 from compliance.access.roles import NEEDS_CLEARANCE, POLICY, Action, Role
-from compliance.models import AuditEvent, AuditPurge, BreakGlass, Campaign, NetworkBlock, RoleRequest, User
+from compliance.models import (
+    AuditEvent,
+    AuditPurge,
+    BreakGlass,
+    Campaign,
+    MaskReport,
+    MaskTerm,
+    NetworkBlock,
+    RoleRequest,
+    User,
+)
 from tests import cast
 from tests.counting import nothing_counted
 
@@ -50,6 +60,8 @@ MATRIX: dict[str, Row] = {
     "api-health": PUBLIC,
     "api-ready": PUBLIC,
     "api-system": Row(),
+    "api-phi-status": Row(),
+    "metrics": Row(),
     "api-login": PUBLIC,
     "api-second-factor": PUBLIC,
     "api-refresh": PUBLIC,
@@ -128,6 +140,8 @@ MATRIX: dict[str, Row] = {
     "recertification-open": Row(post={}),
     "recertification-decide": Row(post={}),
     "ask": Row(),
+    "ask-identifiers": Row(post={"question": "Mr. Delacroix, MRN 88231904"}),
+    "question-search": Row(post={"q": "warfarin"}),
     "conversation": Row(leaves=(READ,), own="alice", arguments={"conversation_id": "conversation"}),
     "answer-events": Row(leaves=(READ,), own="alice", arguments={"turn_id": "turn"}),
     "answer-stop": Row(leaves=(READ,), post={}, own="alice", arguments={"turn_id": "turn"}),
@@ -135,6 +149,13 @@ MATRIX: dict[str, Row] = {
     "answer-feedback": Row(
         leaves=(READ, ("sensitive_create", "C")),
         post={"helpful": "yes"},
+        own="alice",
+        arguments={"turn_id": "turn"},
+    ),
+    "answer-mask-report": Row(
+        # the question, the title, the value that is sealed, and the report
+        leaves=(READ, *(("sensitive_update", "U"),) * 2, *(("sensitive_create", "C"),) * 2),
+        post={"kind": "missed", "words": "question"},
         own="alice",
         arguments={"turn_id": "turn"},
     ),
@@ -153,6 +174,21 @@ MATRIX: dict[str, Row] = {
     "emergency-end": Row(post={}, arguments={"access_id": "nothing"}),
     "emergency-reviews": Row(leaves=(READ,)),
     "emergency-review": Row(leaves=(READ,), arguments={"access_id": "emergency"}),
+    "masking": Row(leaves=(READ, READ)),
+    "mask-report": Row(leaves=(READ,), arguments={"report_id": "mask_report"}),
+    "mask-report-words": Row(leaves=(READ, READ), post={}, arguments={"report_id": "mask_report"}),
+    "mask-report-settle": Row(
+        leaves=(("sensitive_update", "U"),), post={"outcome": "nothing"}, arguments={"report_id": "mask_report"}
+    ),
+    "mask-term-new": Row(
+        leaves=(("sensitive_create", "C"),),
+        post={"kind": "mask", "words": "Quillfeather Wing", "label": "FACILITY", "reason": "A building"},
+    ),
+    "mask-term-approve": Row(leaves=(("sensitive_update", "U"),), post={}, arguments={"term_id": "term"}),
+    "mask-term-refuse": Row(leaves=(("sensitive_update", "U"),), post={}, arguments={"term_id": "term"}),
+    "mask-term-withdraw": Row(leaves=(("authz_fail", "E"),), post={}, arguments={"term_id": "term"}),
+    "mask-term-end": Row(post={}, arguments={"term_id": "term"}),
+    "mask-term-keep": Row(post={}, arguments={"term_id": "term"}),
     "matrix": Row(),
     "blocks": Row(),
     "blocks-end": Row(leaves=(("network_unblocked", "U"),), post={}, arguments={"block_id": "block"}),
@@ -210,6 +246,12 @@ def things(alice: User) -> dict[str, Any]:
     asked = RoleRequest.objects.create(
         kind="give", user=alice, role=Role.AUDITOR, reason="Why not", requested_by=cast.carol()
     )
+    reported = MaskReport.objects.create(
+        kind="missed", reporter=alice, scope=conversation.pk, turn=turn.pk, token="[NAME-1]", words="Somebody"
+    )
+    term = MaskTerm.objects.create(
+        kind="keep", words="Quillfeather", blind_index=bytes(32), reason="A score", proposed_by=cast.dora()
+    )
     event = audit.record(code=audit.Code.SENSITIVE_READ, action=audit.Crude.READ)
     return {
         "conversation": conversation.pk,
@@ -224,6 +266,8 @@ def things(alice: User) -> dict[str, Any]:
         "service": service.pk,
         "token": token.pk,
         "role_request": asked.pk,
+        "mask_report": reported.pk,
+        "term": term.pk,
         "nothing": uuid.uuid4(),
     }
 

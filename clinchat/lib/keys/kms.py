@@ -1,7 +1,7 @@
 """Key-encryption keys in AWS KMS (symmetric keys). Region and credentials are boto3's: role of the machine, AWS_….
 
 The role needs kms:Encrypt and kms:Decrypt on the key. The place a value belongs to is the encryption context, which
-CloudTrail records: names of tables and columns, ids of rows and tokens such as [NAME_1], never a value.
+CloudTrail records: names of tables and columns, ids of rows and tokens such as [NAME-1], never a value.
 A key's id is kms:ARN; KMS renews what is behind an ARN by itself.
 """
 
