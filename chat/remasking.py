@@ -76,7 +76,7 @@ def _question(turn: Turn, texts: _Texts) -> str:
     if not turn.days.keys() <= days.keys():  # of dates that are erased only what was counted then is known
         days = turn.days
     turn.question, turn.spellings = covered.masked.text, spellings(covered.masked)
-    turn.days = {token: day for token, day in days.items() if token in phi.tokens_of(turn.question)}
+    turn.days = days_beside(turn.question, days)
     record.forget(turn)
     turn.save(update_fields=["question", "spellings", "days", "blocks", "evidence"])
     return covered.token
@@ -94,6 +94,11 @@ def cover_reported(masked: Masked, known: Sequence[Entity], scope: UUID) -> Mask
         if more:
             masked = replace(more.masked, new=(*masked.new, *more.masked.new))
     return masked
+
+
+def days_beside(question: str, days: dict[str, int]) -> dict[str, int]:
+    """As a turn keeps them: all dates of its conversation so far, where one of them stands in its question."""
+    return days if days.keys() & set(phi.tokens_of(question)) else {}
 
 
 def spellings(masked: Masked) -> list[int]:

@@ -84,7 +84,7 @@ def _store(
         submission=submission,
         question=masked.text,
         spellings=remasking.spellings(masked),
-        days={token: day for token, day in days.items() if token in masked.tokens},
+        days=remasking.days_beside(masked.text, days),
         deadline_at=now + QUEUE_PATIENCE,
     )
 

@@ -46,7 +46,7 @@ def test_a_later_question_counts_from_the_dates_before(library: object) -> None:
     services.stop(turn=first)
     second = make_turn(author=cast.alice(), text="And on March 14, 2024?", conversation=first.conversation)
     assert first.days == {}
-    assert second.days == {"[DATE-2]": 12}
+    assert second.days == {"[DATE-1]": 0, "[DATE-2]": 12}
 
 
 @pytest.fixture
