@@ -71,7 +71,6 @@ class Lexicon:
     no_places: frozenset[str]  # capitalised after "at" and yet no facility: ED, Baseline
     generic: frozenset[str]  # words any facility may have in its name
     first_names: frozenset[str]
-    familiar: frozenset[str]  # first names that stand for a person even alone or in lower case
     surnames: frozenset[str]
     facts: dict[str, Facts]
     phrases: dict[str, dict[str, int]]  # by name of the list: phrase to tier (1 where there is none)
@@ -178,7 +177,6 @@ def _read() -> Lexicon:
     facts, phrases = _facts(), {name: _tiers(name) for name in PHRASES}
     ordinary, clinical, ambiguous = own_words("ordinary"), own_words("clinical"), own_words("ambiguous")
     regions, first_names = own_phrases("regions"), own_words("first_names")
-    familiar = first_names.union(low for low, known in facts.items() if known.listed_given == 2)
     return Lexicon(
         ordinary=ordinary,
         clinical=clinical,
@@ -192,7 +190,6 @@ def _read() -> Lexicon:
         no_places=own_words("no_places"),
         generic=own_words("generic"),
         first_names=first_names.union(low for low, known in facts.items() if known.listed_given),
-        familiar=frozenset(w for w in familiar - ordinary - clinical - ambiguous - regions if len(w) > 2),
         surnames=own_words("surnames").union(low for low, known in facts.items() if known.listed_surname),
         facts=facts,
         phrases=phrases,
