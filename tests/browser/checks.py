@@ -93,6 +93,12 @@ def axe(page: Page) -> list[str]:
     ]
 
 
+def send(page: Page, button: str) -> None:
+    """Press a form's button and wait for the page that answers: a click alone returns while the old page still stands."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).first.click()
+
+
 def scrolls_sideways(page: Page, width: int = NARROWEST) -> bool:
     """Whether the page is wider than a screen of `width`. Leaves the page at that width."""
     page.set_viewport_size({"width": width, "height": 640})

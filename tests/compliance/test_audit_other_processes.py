@@ -271,8 +271,11 @@ def test_lane_comes_back(alice: Client, conversation: Conversation) -> None:
     denial()
     with connection.cursor() as cursor:
         cursor.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'clinchat-audit'"
+            # Waits until they have gone: without a time to wait for, one may still answer when it is looked at.
+            "SELECT bool_and(pg_terminate_backend(pid, 10000)) FROM pg_stat_activity"
+            " WHERE application_name = 'clinchat-audit'"
         )
+        assert cursor.fetchone() == (True,)
     assert trail.event(denial()).lane == audit.Lane.ACCESS
     assert alice.get(conversation.get_absolute_url()).status_code == 200
 

@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -116,11 +118,18 @@ def test_settings_for_other_servers_are_ignored(place: Paths, monkeypatch: pytes
         assert connection.info.user == "clinchat"
 
 
+def open_files(pid: int) -> Iterator[str]:
+    """What a process holds open; it goes on working, so a file may be closed while this looks."""
+    for file in Path(f"/proc/{pid}/fd").iterdir():
+        with suppress(FileNotFoundError):
+            yield os.readlink(file)  # noqa: PTH115
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_nobody_else_can_reach_them(place: Paths) -> None:
     ensure_services()
     servers = [postgres.postmaster(place), int((place.run / "redis.pid").read_text())]
-    held = {os.readlink(file) for pid in servers for file in Path(f"/proc/{pid}/fd").iterdir()}  # noqa: PTH115
+    held = {link for pid in servers for link in open_files(pid)}
     tables = [Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
     listening = {f"socket:[{line.split()[9]}]" for table in tables for line in table}
     assert any(link.startswith("socket:") for link in held)
