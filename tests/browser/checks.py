@@ -94,7 +94,7 @@ def axe(page: Page) -> list[str]:
 
 
 def send(page: Page, button: str) -> None:
-    """Press a form's button and wait for the page that answers: a click alone returns while the old page still stands."""
+    """Press a form's button and wait for the page that answers: a click alone returns before it comes."""
     with page.expect_navigation():
         page.get_by_role("button", name=button).first.click()
 

@@ -128,7 +128,7 @@ def open_files(pid: int) -> Iterator[str]:
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_nobody_else_can_reach_them(place: Paths) -> None:
     ensure_services()
-    servers = [postgres.postmaster(place), int((place.run / "redis.pid").read_text())]
+    servers = [postgres.postmaster(place) or 0, int((place.run / "redis.pid").read_text())]
     held = {link for pid in servers for link in open_files(pid)}
     tables = [Path(f"/proc/net/{table}").read_text().splitlines()[1:] for table in ("tcp", "tcp6")]
     listening = {f"socket:[{line.split()[9]}]" for table in tables for line in table}
