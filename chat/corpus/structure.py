@@ -1,15 +1,22 @@
-"""Where headings, paragraphs and sentences of a stored text begin and end. All offsets count characters."""
+"""Where headings, paragraphs, lists, tables and sentences of a stored text begin and end. Offsets count characters."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
+from itertools import pairwise
 
-HEADING = re.compile(r"^(#{1,6})[ \t]+(\S.*?)[ \t]*$", re.MULTILINE)
+HEADING = re.compile(r"^(#{1,6})[ \t]+(\S(?:.*\S)?)[ \t]*$", re.MULTILINE)
 BLANK_LINE = re.compile(r"\n[ \t]*\n")
 LIST_ITEM = re.compile(r"\n[ \t]*(?=(?:[-*\u2022]|\d{1,2}[.)])[ \t])")
 MARKER = re.compile(r"(?:[-*\u2022]|\d{1,2}[.)])[ \t]+")
+ROW = re.compile(r"^[ \t]*\|[^\n]*\|[ \t]*$", re.MULTILINE)
+RULE = re.compile(r"[ \t]*\|(?:[ \t]*:?-{3,}:?[ \t]*\|)+[ \t]*$", re.MULTILINE)
+"""The line between the header row of a table and its body."""
+BAR = re.compile(r"(?<!\\)\|")
 LINE_END = re.compile(r"(?<=[.:;!?])[ \t]*\n")
 # A full stop, then either space and a new beginning, or (text extracted from web pages) no space at all.
 STOP = re.compile(r"[.!?][\"')\]\u201d]*(?:\s+(?=[\"'(\[\u201c]?[A-Z0-9])|(?<=[a-z)]\.)(?=[A-Z][a-z]{2}))")
@@ -30,6 +37,23 @@ class Part:
     level: int
     start: int
     end: int
+
+
+class Shape(StrEnum):
+    PARAGRAPH = "paragraph"
+    ITEM = "item"
+    HEAD = "head"
+    ROW = "row"
+
+
+@dataclass(frozen=True)
+class Block:
+    """A paragraph, a list item with its marker, or a row of a table; `depth` of an item counts the spaces before it."""
+
+    shape: Shape
+    start: int
+    end: int
+    depth: int = 0
 
 
 def parts(text: str, *, markdown: bool, section: str = "") -> list[Part]:
@@ -55,15 +79,50 @@ def parts(text: str, *, markdown: bool, section: str = "") -> list[Part]:
 
 
 def paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
-    """Spans of the blocks between blank lines and of each list item, without surrounding space."""
+    """Spans of the blocks between blank lines, of each list item and table row, without surrounding space."""
     cuts = [m.span() for m in BLANK_LINE.finditer(text, start, end)]
     cuts += [m.span() for m in LIST_ITEM.finditer(text, start, end)]
+    if text.find("|", start, end) >= 0:
+        for row in ROW.finditer(text, start, end):
+            left, right = row.span()
+            cuts += [(left, right)] if RULE.match(text, left, right) else [(left, left), (right, right)]
     yield from _between(text, start, end, cuts)
 
 
+def blocks(text: str, start: int = 0, end: int | None = None) -> Iterator[Block]:
+    """The same spans with what they are."""
+    last = len(text) if end is None else end
+    for left, right in paragraphs(text, start, last):
+        if _is_row(text, left, right):
+            below = text.find("\n", right, last) + 1
+            head = below > 0 and RULE.match(text, below, last) and not text[right:below].strip()
+            yield Block(Shape.HEAD if head else Shape.ROW, left, right)
+        elif MARKER.match(text, left, right):
+            yield Block(Shape.ITEM, left, right, depth=left - text.rfind("\n", 0, left) - 1)
+        else:
+            yield Block(Shape.PARAGRAPH, left, right)
+
+
+def cells(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:
+    """Spans of what stands between the bars of a table row; empty cells are empty spans."""
+    bars = [m.start() for m in BAR.finditer(text, start, end)]
+    for left, right in pairwise(bars):
+        cell = text[left + 1 : right]
+        before = len(cell) - len(cell.lstrip()) if cell.strip() else 0
+        yield left + 1 + before, left + 1 + before + len(cell.strip())
+
+
+def page_of(pages: Sequence[int], offset: int) -> int | None:
+    """The page, counted from 1, that offset is on; None for a source without pages."""
+    return bisect_right(pages, offset) or None
+
+
 def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tuple[int, int]]:
-    """Spans of the sentences, list markers left out. A sentence never crosses a paragraph or list item."""
+    """Spans of the sentences, list markers left out. None crosses a paragraph or list item; a table row is one."""
     for left, right in paragraphs(text, start, len(text) if end is None else end):
+        if _is_row(text, left, right):
+            yield left, right
+            continue
         marker = MARKER.match(text, left, right)
         begin = marker.end() if marker else left
         cuts = [m.span() for m in LINE_END.finditer(text, begin, right)]
@@ -78,6 +137,10 @@ def sentences(text: str, start: int = 0, end: int | None = None) -> Iterator[tup
 def is_attribution(text: str) -> bool:
     """Whether a sentence only names where its paragraph comes from; it is shown with a passage, never as an answer."""
     return text.startswith(ATTRIBUTION)
+
+
+def _is_row(text: str, start: int, end: int) -> bool:
+    return text[start] == "|" and end - start > 1 and text[end - 1] == "|" and text.find("\n", start, end) < 0
 
 
 def _between(text: str, start: int, end: int, cuts: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
