@@ -9,9 +9,10 @@ class ChatConfig(AppConfig):
     name = "chat"
 
     def ready(self) -> None:
-        from chat import leaving, masked_texts, rules, watched
+        from chat import checks, knowledge_base, leaving, masked_texts, rules, watched  # noqa: F401  # checks register
 
         watched.register()
         rules.register()
         leaving.register()
         masked_texts.register()
+        knowledge_base.register()

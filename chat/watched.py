@@ -6,7 +6,20 @@ versions, and citations are part of the answer whose digest is recorded with the
 
 from __future__ import annotations
 
-from chat.models import Collection, Conversation, Document, DocumentVersion, Feedback, Turn
+from chat.models import (
+    Calibration,
+    Collection,
+    Conversation,
+    Document,
+    DocumentVersion,
+    EmbeddingIndex,
+    Feedback,
+    Finding,
+    LabelledQuestion,
+    Release,
+    Turn,
+    Upload,
+)
 from compliance import audit
 
 
@@ -18,9 +31,27 @@ def register() -> None:
         ignored=("submission", "deadline_at"),
     )
     audit.watch(Feedback, shown=("turn", "helpful", "reasons", "created_at"), object_id="turn")
-    audit.watch(Collection, shown=("id", "slug", "name", "starter", "readers"), ignored=("live_chunks", "live_length"))
+    audit.watch(
+        Collection,
+        shown=("id", "slug", "name", "starter", "readers", "departments"),
+        ignored=("live_chunks", "live_length"),
+    )
     audit.watch(Document, shown=[f.name for f in Document._meta.concrete_fields])  # noqa: SLF001  # documented by Django
     audit.watch(
         DocumentVersion,
-        shown=[f.name for f in DocumentVersion._meta.concrete_fields if f.name != "text"],  # noqa: SLF001  # as above
+        shown=[f.name for f in DocumentVersion._meta.concrete_fields if f.name not in {"text", "pages"}],  # noqa: SLF001  # as above
+        ignored=("pages",),
     )
+    audit.watch(Finding, shown=("id", "version", "kind", "label", "settled_by", "settled_at"))
+    audit.watch(
+        Upload,
+        shown=("id", "collection", "document", "size", "sha256", "ocr", "state", "created_at", "created_by", "read_at"),
+        ignored=("content", "deadline_at"),
+    )
+    audit.watch(
+        Release,
+        shown=[f.name for f in Release._meta.concrete_fields if f.name != "reason"],  # noqa: SLF001  # as above
+    )
+    audit.watch(LabelledQuestion, shown=("id", "collection", "external_id", "relevant", "added_at", "added_by"))
+    audit.watch(EmbeddingIndex, shown=("id", "model", "dimensions", "state", "activated_at"))
+    audit.watch(Calibration, shown=("id", "at", "active", "asked", "threshold", "release"))

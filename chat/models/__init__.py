@@ -1,17 +1,33 @@
-"""Tables of the knowledge base and of conversations."""
+"""Tables of conversations, the knowledge base, its search index and its releases."""
 
 from chat.models.conversations import Citation, Conversation, Feedback, Turn
-from chat.models.library import Chunk, Collection, Document, DocumentVersion, Posting, Term
+from chat.models.library import Collection, Document, DocumentVersion, Finding, Grade, Kind, Upload
+from chat.models.passages import Chunk, EmbeddingIndex, IndexProof, Posting, Term, Vector, Word
+from chat.models.releases import Calibration, Evaluation, LabelledQuestion, Listing, Release, ReleaseChange
 
 __all__ = [
+    "Calibration",
     "Chunk",
     "Citation",
     "Collection",
     "Conversation",
     "Document",
     "DocumentVersion",
+    "EmbeddingIndex",
+    "Evaluation",
     "Feedback",
+    "Finding",
+    "Grade",
+    "IndexProof",
+    "Kind",
+    "LabelledQuestion",
+    "Listing",
     "Posting",
+    "Release",
+    "ReleaseChange",
     "Term",
     "Turn",
+    "Upload",
+    "Vector",
+    "Word",
 ]

@@ -9,7 +9,8 @@ from django.db import models
 from django.db.models import Q
 from django.urls import reverse
 
-from chat.models.library import Chunk, DocumentVersion
+from chat.models.library import DocumentVersion
+from chat.models.passages import Chunk
 from clinchat.lib import clock
 from compliance.models import User
 
@@ -111,6 +112,7 @@ class Citation(models.Model):
     version = models.ForeignKey(DocumentVersion, on_delete=models.PROTECT, related_name="citations")
     chunk = models.ForeignKey(Chunk, on_delete=models.PROTECT, related_name="+")
     section = models.CharField(max_length=300, blank=True)
+    page = models.PositiveIntegerField(null=True, blank=True, help_text="Page of the source the quote begins on.")
     start = models.PositiveIntegerField()
     end = models.PositiveIntegerField()
     quote = models.TextField()

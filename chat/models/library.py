@@ -1,32 +1,49 @@
-"""The knowledge base: collections of documents, every version kept, and the search index over the published ones."""
+"""The knowledge base: collections of documents, every version kept, and what was found in them before approval."""
 
 from __future__ import annotations
 
 import uuid
-from typing import Self
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Protocol, Self
 
 from django.contrib.postgres.fields import ArrayField
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 from django.urls import reverse
-from pgvector.django import HalfVectorField, HnswIndex
 
 from clinchat.lib import clock
 from compliance.access import Role
 from compliance.models import User
 
-DIMENSIONS = 384
-"""Length of an embedding; a change needs a new column and a new index."""
+
+class Permitted(Protocol):
+    """Whose permission a search has: chat.pipeline.types.Reader."""
+
+    @property
+    def collections(self) -> tuple[uuid.UUID, ...]: ...
+    @property
+    def roles(self) -> tuple[str, ...]: ...
+    @property
+    def department(self) -> str: ...
+    @property
+    def everything(self) -> bool: ...
+
+
+def _open_to(roles: Iterable[str], department: str) -> Q:
+    """Rows whose `readers` and `departments` let such a person in; an empty list lets everybody in."""
+    by_role = Q(readers=[]) | Q(readers__overlap=sorted(roles))
+    return by_role & (Q(departments=[]) | Q(departments__contains=[department]))
 
 
 class CollectionQuerySet(models.QuerySet["Collection"]):
     def visible_to(self, user: User) -> Self:
-        """Collections whose readers include one of the person's roles; no readers named means every role."""
-        return self.filter(Q(readers=[]) | Q(readers__overlap=sorted(user.roles)))
+        """Collections that one of the person's roles and their department may read; an empty list means everybody."""
+        return self.filter(_open_to(user.roles, user.department))
 
 
 class Collection(models.Model):
-    """Documents that are searched, permitted and measured together."""
+    """Documents that are searched, permitted, released and measured together."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     slug = models.SlugField(unique=True)
@@ -35,6 +52,7 @@ class Collection(models.Model):
         default=False, help_text="Written by the makers of ClinChat; an institution replaces it."
     )
     readers = ArrayField(models.CharField(max_length=40, choices=Role.choices), default=list, blank=True)
+    departments = ArrayField(models.CharField(max_length=120), default=list, blank=True)
     live_chunks = models.PositiveIntegerField(default=0, help_text="Passages in the search index (N of BM25).")
     live_length = models.PositiveBigIntegerField(default=0, help_text="Their summed length in lexemes.")
 
@@ -49,47 +67,104 @@ class Kind(models.TextChoices):
     CONDITION = "condition", "Condition summary"
     PROTOCOL = "protocol", "Ward protocol"
     POLICY = "policy", "Policy"
+    GUIDELINE = "guideline", "Guideline"
     ARTICLE = "article", "Article"
+
+
+class Grade(models.TextChoices):
+    """Certainty of the evidence (Guyatt et al. 2008, GRADE)."""
+
+    HIGH = "high", "High"
+    MODERATE = "moderate", "Moderate"
+    LOW = "low", "Low"
+    VERY_LOW = "very_low", "Very low"
 
 
 class DocumentQuerySet(models.QuerySet["Document"]):
     def visible_to(self, user: User) -> Self:
-        return self.filter(collection__in=Collection.objects.visible_to(user))
+        """Documents the person may read: those of readable collections that do not name narrower readers."""
+        return self.filter(_open_to(user.roles, user.department), collection__in=Collection.objects.visible_to(user))
+
+    def readable_by(self, reader: Permitted) -> Self:
+        """As `visible_to`, for the permission a search was started with."""
+        found = self.filter(collection__in=reader.collections)
+        return found if reader.everything else found.filter(_open_to(reader.roles, reader.department))
 
 
 class Document(models.Model):
-    """One source, known by the external id its owner gave it."""
+    """One source, known by the external id its owner gave it. What it says is in its versions."""
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="documents")
     external_id = models.CharField(max_length=200)
-    title = models.CharField(max_length=500)
-    kind = models.CharField(max_length=20, choices=Kind, default=Kind.ARTICLE)
-    specialty = models.CharField(max_length=100, blank=True)
-    source = models.CharField(max_length=500, blank=True)
-    url = models.URLField(max_length=1000, blank=True)
-    licence = models.CharField(max_length=300, blank=True)
-    owner = models.CharField(max_length=200, blank=True)
+    readers = ArrayField(
+        models.CharField(max_length=40, choices=Role.choices),
+        default=list,
+        blank=True,
+        help_text="Roles, of those that read the collection. Empty: all of them.",
+    )
+    departments = ArrayField(
+        models.CharField(max_length=120),
+        default=list,
+        blank=True,
+        help_text="Departments, of those that read the collection. Empty: all of them.",
+    )
+    created_at = models.DateTimeField(default=clock.now)
 
     objects = DocumentQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["collection", "external_id"], name="document_external_id")]
+        indexes = [
+            models.Index(
+                fields=["collection"], condition=~Q(readers=[]) | ~Q(departments=[]), name="document_restricted"
+            )
+        ]
 
     def __str__(self) -> str:
-        return self.title
+        return self.external_id
 
     def get_absolute_url(self) -> str:
         return reverse("document", args=[self.pk])
 
 
+class DocumentVersionQuerySet(models.QuerySet["DocumentVersion"]):
+    def visible_to(self, user: User) -> Self:
+        return self.filter(document__in=Document.objects.visible_to(user))
+
+    def readable_by(self, reader: Permitted) -> Self:
+        return self.filter(document__in=Document.objects.readable_by(reader))
+
+    def released(self) -> Self:
+        """Versions that are or were searched; what readers may open."""
+        return self.filter(status__in=DocumentVersion.RELEASED)
+
+    def open(self) -> Self:
+        """Versions on their way: a document has at most one."""
+        return self.filter(status__in=DocumentVersion.OPEN)
+
+    def as_of(self, moment: datetime) -> Self:
+        """The versions that were searched at `moment`."""
+        in_force = Q(listings__since_at__lte=moment) & (Q(listings__until_at=None) | Q(listings__until_at__gt=moment))
+        return self.filter(in_force)
+
+
 class DocumentVersion(models.Model):
-    """The stored source text. It never changes: citations hold offsets into it."""
+    """The stored text, what is said of it, and its way to the readers. The text never changes: citations hold offsets
+    into it.
+    """
 
     class Status(models.TextChoices):
         DRAFT = "draft", "Draft"
+        IN_REVIEW = "in_review", "In review"
+        APPROVED = "approved", "Approved"
         PUBLISHED = "published", "Current"
         SUPERSEDED = "superseded", "Superseded"
+        WITHDRAWN = "withdrawn", "Withdrawn"
+        DISCARDED = "discarded", "Discarded"
+
+    OPEN = (Status.DRAFT, Status.IN_REVIEW, Status.APPROVED)
+    RELEASED = (Status.PUBLISHED, Status.SUPERSEDED, Status.WITHDRAWN)
 
     class Format(models.TextChoices):
         MARKDOWN = "markdown"
@@ -99,99 +174,146 @@ class DocumentVersion(models.Model):
     document = models.ForeignKey(Document, on_delete=models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     status = models.CharField(max_length=20, choices=Status, default=Status.DRAFT)
+
+    title = models.CharField(max_length=500)
+    kind = models.CharField(max_length=20, choices=Kind, default=Kind.ARTICLE)
+    specialty = models.CharField(max_length=100, blank=True)
+    owner = models.CharField(max_length=200, blank=True, help_text="Who answers for it here.")
+    source = models.CharField(max_length=500, blank=True)
+    url = models.URLField(max_length=1000, blank=True)
+    licence = models.CharField(max_length=300, blank=True)
+    evidence_grade = models.CharField(max_length=20, choices=Grade, blank=True)
+    effective_from = models.DateField(null=True, blank=True)
+    reviewed = models.DateField(null=True, blank=True, help_text="Last review by a clinician of this institution.")
+    review_by = models.DateField(null=True, blank=True)
+
     format = models.CharField(max_length=20, choices=Format, default=Format.TEXT)
     section = models.CharField(max_length=300, blank=True, help_text="Part of a larger work this text is, if any.")
     text = models.TextField()
+    pages = ArrayField(
+        models.PositiveIntegerField(), default=list, blank=True, help_text="Where each page of the source begins."
+    )
     sha256 = models.CharField(max_length=64, help_text="SHA-256 of the text in UTF-8, hexadecimal.")
+    file_name = models.CharField(max_length=255, blank=True)
+    file_sha256 = models.CharField(max_length=64, blank=True, help_text="SHA-256 of the file it was read from.")
+
+    revision = models.PositiveIntegerField(
+        default=0, help_text="Counts changes of a draft: of two people who edit it at once, the second is told."
+    )
     created_at = models.DateTimeField(default=clock.now)
-    published_at = models.DateTimeField(null=True, blank=True)
-    superseded_at = models.DateTimeField(null=True, blank=True)
-    reviewed = models.DateField(null=True, blank=True, help_text="Last review by a clinician of this institution.")
-    review_by = models.DateField(null=True, blank=True)
+    created_by = models.ForeignKey(
+        User, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="None: a command."
+    )
+    submitted_at = models.DateTimeField(null=True, blank=True)
+    submitted_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    decided_at = models.DateTimeField(null=True, blank=True)
+    decided_by = models.ForeignKey(
+        User,
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        help_text="The clinical reviewer. None on a version that is searched: an operator loaded it unreviewed.",
+    )
+    decision_note = models.CharField(max_length=500, blank=True)
+    published_at = models.DateTimeField(null=True, blank=True, help_text="First time it was searched.")
+    ended_at = models.DateTimeField(null=True, blank=True, help_text="Superseded or withdrawn then.")
+
+    objects = DocumentVersionQuerySet.as_manager()
 
     class Meta:
         ordering = ["-number"]
         constraints = [
             models.UniqueConstraint(fields=["document", "number"], name="version_number"),
             models.UniqueConstraint(fields=["document"], condition=Q(status="published"), name="one_published_version"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.document} v{self.number}"
-
-
-class Chunk(models.Model):
-    """A passage of at most CHUNK_TOKENS tokens: the unit that is embedded, matched and quoted from.
-
-    `start` and `end` count characters of the version's text; `text` is exactly that slice.
-    """
-
-    version = models.ForeignKey(DocumentVersion, on_delete=models.CASCADE, related_name="chunks")
-    collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="+")
-    live = models.BooleanField(default=False, help_text="Searched: its version is the published one.")
-    ordinal = models.PositiveIntegerField()
-    section = models.CharField(max_length=300, blank=True)
-    start = models.PositiveIntegerField()
-    end = models.PositiveIntegerField()
-    text = models.TextField()
-    sha256 = models.CharField(max_length=64, help_text="SHA-256 of the text in UTF-8, hexadecimal.")
-    search_sha256 = models.CharField(max_length=64, help_text="SHA-256 of what is embedded: title, section and text.")
-    embedding = HalfVectorField(dimensions=DIMENSIONS, null=True)
-    embedded_by = models.CharField(max_length=100, blank=True, help_text="Name of the embedding model.")
-
-    class Meta:
-        constraints = [
-            models.UniqueConstraint(fields=["version", "ordinal"], name="chunk_ordinal"),
-            models.CheckConstraint(condition=Q(start__lt=models.F("end")), name="chunk_not_empty"),
-        ]
-        indexes = [
-            models.Index(fields=["collection"], condition=Q(live=True), name="chunk_live"),
-            models.Index(fields=["id"], condition=Q(embedding=None), name="chunk_waiting"),
-            models.Index(fields=["search_sha256"], name="chunk_search_sha256"),
-            HnswIndex(
-                name="chunk_embedding",
-                fields=["embedding"],
-                m=16,
-                ef_construction=128,
-                opclasses=["halfvec_cosine_ops"],
-                condition=Q(live=True),
+            models.UniqueConstraint(
+                fields=["document"], condition=Q(status__in=["draft", "in_review", "approved"]), name="one_open_version"
+            ),
+            models.CheckConstraint(
+                condition=Q(decided_by=None) | (~Q(decided_by=F("created_by")) & ~Q(decided_by=F("submitted_by"))),
+                name="version_reviewed_by_another",
             ),
         ]
+        indexes = [models.Index(fields=["status"], name="version_status")]
 
     def __str__(self) -> str:
-        return f"{self.version} #{self.ordinal}"
+        return f"{self.title} v{self.number}"
+
+    def get_absolute_url(self) -> str:
+        return f"{reverse('document', args=[self.document_id])}?v={self.number}"
 
 
-class Term(models.Model):
-    """A lexeme of one collection with the number of live chunks that hold it (document frequency)."""
+class Finding(models.Model):
+    """Something in a draft that somebody must look at before it is approved."""
 
-    id = models.BigAutoField(primary_key=True)
-    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="terms")
-    lexeme = models.CharField(max_length=255)
-    chunks = models.PositiveIntegerField(default=0)
+    class Kind(models.TextChoices):
+        HIDDEN = "hidden", "Hidden text"
+        INSTRUCTION = "instruction", "Text that gives instructions to a program"
+        IDENTIFIER = "identifier", "Possible patient identifier"
+
+    version = models.ForeignKey(DocumentVersion, on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=20, choices=Kind)
+    label = models.CharField(max_length=40, help_text="What it looks like: NAME, white text …")
+    start = models.PositiveIntegerField(null=True, blank=True, help_text="Offset in the text; none: it was left out.")
+    end = models.PositiveIntegerField(null=True, blank=True)
+    page = models.PositiveIntegerField(null=True, blank=True)
+    excerpt = models.CharField(max_length=200, blank=True, help_text="Masked beginning of text that was left out.")
+    settled_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    settled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
+        ordering = ["pk"]
+
+    def __str__(self) -> str:
+        return f"{self.get_kind_display()} in {self.version_id}"
+
+
+class UploadQuerySet(models.QuerySet["Upload"]):
+    def unread(self) -> Self:
+        return self.filter(state__in=Upload.UNREAD)
+
+
+class Upload(models.Model):
+    """A file somebody sent, until it has become drafts. Its bytes are kept only until it was read."""
+
+    class State(models.TextChoices):
+        RECEIVED = "received", "Waiting to be read"
+        READING = "reading", "Being read"
+        UNDERSTOOD = "understood", "Read"
+        REFUSED = "refused", "Refused"
+
+    UNREAD = (State.RECEIVED, State.READING)
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    collection = models.ForeignKey(Collection, on_delete=models.PROTECT, related_name="+")
+    document = models.ForeignKey(
+        Document, null=True, blank=True, on_delete=models.PROTECT, related_name="+", help_text="It is a version of."
+    )
+    file_name = models.CharField(max_length=255)
+    size = models.PositiveIntegerField(help_text="Bytes.")
+    sha256 = models.CharField(max_length=64)
+    ocr = models.BooleanField(default=False, help_text="Read pages that hold only a picture.")
+    content = models.BinaryField(null=True)
+    state = models.CharField(max_length=20, choices=State, default=State.RECEIVED)
+    problems = models.JSONField(default=list, blank=True, help_text="Why it was refused, line by line, in our words.")
+    created_at = models.DateTimeField(default=clock.now)
+    created_by = models.ForeignKey(User, on_delete=models.PROTECT, related_name="+")
+    deadline_at = models.DateTimeField(null=True, blank=True, help_text="Past this whoever read it is taken for lost.")
+    read_at = models.DateTimeField(null=True, blank=True)
+    drafts = models.ManyToManyField(DocumentVersion, related_name="uploads", blank=True)
+
+    objects = UploadQuerySet.as_manager()
+
+    class Meta:
+        ordering = ["-created_at"]
         constraints = [
-            models.UniqueConstraint(fields=["collection", "lexeme"], include=["chunks"], name="term_lexeme"),
+            models.CheckConstraint(
+                condition=~Q(state__in=["understood", "refused"]) | Q(content=None), name="upload_bytes_gone"
+            )
         ]
 
     def __str__(self) -> str:
-        return self.lexeme
+        return str(self.pk)
 
-
-class Posting(models.Model):
-    """How often a term occurs in a live chunk (Robertson & Zaragoza 2009, BM25), with the chunk's length in lexemes."""
-
-    pk = models.CompositePrimaryKey("term_id", "chunk_id")
-    term = models.ForeignKey(Term, on_delete=models.CASCADE, related_name="postings", db_index=False)
-    chunk = models.ForeignKey(Chunk, on_delete=models.CASCADE, related_name="postings")
-    frequency = models.PositiveSmallIntegerField()
-    length = models.PositiveSmallIntegerField()
-
-    class Meta:
-        indexes = [
-            models.Index(fields=["term", "chunk"], include=["frequency", "length"], name="posting_cover"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.term_id} in {self.chunk_id}"
+    def get_absolute_url(self) -> str:
+        return reverse("library-upload", args=[self.pk])
