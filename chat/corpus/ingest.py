@@ -1,32 +1,57 @@
-"""Stores documents and their passages as drafts. Publishing happens when every passage of a version is embedded."""
+"""Stores what an operator loads. It is searched once every passage is embedded, as one release of its collection."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
 from django.db import transaction
 from django.db.models import Max
 
-from chat.corpus import chunking
-from chat.corpus.embedding import search_text
+from chat import releases
+from chat.corpus import passages
 from chat.corpus.loaders import Source
-from chat.models import Chunk, Collection, Document, DocumentVersion
+from chat.models import Chunk, Collection, Document, DocumentVersion, Release
 
 BATCH = 200
-DESCRIPTION = ("title", "kind", "specialty", "source", "url", "licence", "owner")
+DESCRIPTION = (
+    "title",
+    "kind",
+    "specialty",
+    "owner",
+    "source",
+    "url",
+    "licence",
+    "evidence_grade",
+    "effective_from",
+    "reviewed",
+    "review_by",
+    "format",
+    "section",
+)
+"""What a version says beside its text; the fields of Source and of DocumentVersion have the same names."""
+Status = DocumentVersion.Status
 
 
 @dataclass
 class Report:
-    """What an ingestion changed: documents by outcome, and passages now waiting to be embedded."""
+    """What an ingestion changed: documents by outcome, and passages now waiting to be embedded.
+
+    `edited` counts documents left alone because somebody has a draft of them. `release` brings the changes into the
+    search; None: there are none.
+    """
 
     new: int = 0
     updated: int = 0
     unchanged: int = 0
+    edited: int = 0
     chunks: int = 0
+    release: Release | None = None
+
+    @property
+    def documents(self) -> int:
+        return self.new + self.updated + self.unchanged + self.edited
 
 
 def ingest(
@@ -34,83 +59,74 @@ def ingest(
 ) -> Report:
     """Store what is new or changed; equal text makes no new version. Each batch of documents is one transaction.
 
-    `progress` is told after each batch how many documents are done.
+    `progress` is told after each batch how many documents are done. A version that was loaded before and is not
+    searched yet is part of the release that this returns, so an interrupted ingestion goes on where it stopped.
     """
     report = Report()
     rest = iter(sources)
     while batch := list(islice(rest, BATCH)):
         with transaction.atomic():
             _store(batch, collection, report)
-        progress(report.new + report.updated + report.unchanged)
+        progress(report.documents)
+    report.release = Release.objects.filter(
+        collection=collection, kind=Release.Kind.IMPORT, state=Release.State.CANDIDATE, changes__isnull=False
+    ).first()
     return report
 
 
 def _store(batch: list[Source], collection: Collection, report: Report) -> None:
     # Two ingestions of the same collection take turns, so that version numbers stay without gaps.
-    Collection.objects.select_for_update().get(pk=collection.pk)
+    Collection.objects.select_for_update(no_key=True).get(pk=collection.pk)
     known = {
         d.external_id: d
         for d in Document.objects.filter(collection=collection, external_id__in=[s.external_id for s in batch])
     }
-    numbers = dict(
-        DocumentVersion.objects.filter(document__in=known.values()).values_list("document").annotate(n=Max("number"))
-    )
-    last = {
-        v.document_id: v
-        for v in DocumentVersion.objects.filter(document__in=known.values()).order_by("number").defer("text")
-    }
-    chunks: list[Chunk] = []
+    versions = DocumentVersion.objects.filter(document__in=known.values())
+    numbers = dict(versions.values_list("document").annotate(n=Max("number")))
+    kept = versions.exclude(status=Status.DISCARDED)
+    last = {v.document_id: v for v in kept.order_by("number").defer("text")}
+    documents: list[Document] = []
+    made: list[DocumentVersion] = []
     for source in batch:
         document = known.get(source.external_id)
-        sha256 = _sha256(source.text)
         if document is None:
             document = Document(collection=collection, external_id=source.external_id)
+            documents.append(document)
             report.new += 1
-        elif (old := last.get(document.pk)) and _same(document, old, source, sha256):
+        elif (old := last.get(document.pk)) and old.created_by_id and old.status in DocumentVersion.OPEN:
+            report.edited += 1
+            continue
+        elif old and _same(old, source):
             report.unchanged += 1
             continue
         else:
             report.updated += 1
-        for name in DESCRIPTION:
-            setattr(document, name, getattr(source, name))
-        document.save()
-        version = DocumentVersion.objects.create(
-            document=document,
-            number=numbers.get(document.pk, 0) + 1,
-            format=source.format,
-            section=source.section,
-            text=source.text,
-            sha256=sha256,
-            reviewed=source.reviewed,
-            review_by=source.review_by,
-        )
-        chunks += _chunks(version, document)
+        made.append(_version(source, document, numbers.get(document.pk, 0) + 1))
+    versions.filter(document__in=[v.document_id for v in made], status__in=DocumentVersion.OPEN).update(
+        status=Status.DISCARDED
+    )
+    Document.objects.bulk_create(documents)
+    DocumentVersion.objects.bulk_create(made)
+    chunks = [chunk for version in made for chunk in passages.of(version)]
     Chunk.objects.bulk_create(chunks)
     report.chunks += len(chunks)
+    if made:
+        release = releases.candidate(collection=collection, kind=Release.Kind.IMPORT, by=None)
+        releases.add(release=release, versions=made)
 
 
-def _same(document: Document, version: DocumentVersion, source: Source, sha256: str) -> bool:
-    described = all(getattr(document, name) == getattr(source, name) for name in DESCRIPTION)
-    stored = (version.sha256, version.section, version.format, version.reviewed, version.review_by)
-    return described and stored == (sha256, source.section, source.format, source.reviewed, source.review_by)
+def _version(source: Source, document: Document, number: int) -> DocumentVersion:
+    return DocumentVersion(
+        document=document,
+        number=number,
+        status=Status.APPROVED,  # by whoever may run commands; that no clinician reviewed it stays visible
+        text=source.text,
+        pages=list(source.pages),
+        sha256=passages.sha256(source.text),
+        **{name: getattr(source, name) for name in DESCRIPTION},
+    )
 
 
-def _chunks(version: DocumentVersion, document: Document) -> Iterator[Chunk]:
-    markdown = version.format == DocumentVersion.Format.MARKDOWN
-    for ordinal, piece in enumerate(chunking.pieces(version.text, markdown=markdown, section=version.section), 1):
-        text = version.text[piece.start : piece.end]
-        yield Chunk(
-            version=version,
-            collection_id=document.collection_id,
-            ordinal=ordinal,
-            section=piece.section[:300],
-            start=piece.start,
-            end=piece.end,
-            text=text,
-            sha256=_sha256(text),
-            search_sha256=_sha256(search_text(title=document.title, section=piece.section[:300], text=text)),
-        )
-
-
-def _sha256(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
+def _same(version: DocumentVersion, source: Source) -> bool:
+    described = all(getattr(version, name) == getattr(source, name) for name in DESCRIPTION)
+    return described and version.sha256 == passages.sha256(source.text) and version.pages == list(source.pages)

@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from chat.corpus import embedding, index, loaders
+from chat import releases
+from chat.corpus import loaders, vectors
 from chat.corpus.ingest import ingest
 from chat.corpus.loaders import Source
-from chat.llm import minilm
-from chat.models import Chunk, Collection, Document, DocumentVersion, Posting, Term
+from chat.llm import encoders
+from chat.models import Chunk, Collection, Document, DocumentVersion, Posting, Release, Term
 from compliance.models import AuditEvent
 
 Status = DocumentVersion.Status
@@ -43,7 +44,7 @@ def source(text: str, number: int = 1, **fields: Any) -> Source:
 
 def load(collection: Collection, *sources: Source) -> None:
     ingest(sources=sources, collection=collection)
-    embedding.embed_waiting()
+    releases.embed_waiting()
 
 
 @pytest.fixture
@@ -55,13 +56,14 @@ def test_rows_become_searchable_documents(db: None, tmp_path: Path) -> None:
     call_command("ingest", write(tmp_path, [row(1), row(2)]), collection="test")
     document = Document.objects.get(external_id="doc-2")
     version = document.versions.get()
-    assert (document.title, document.source, version.section, version.number) == ("Title 2", "A label", "Dosing", 1)
+    assert (version.title, version.source, version.section, version.number) == ("Title 2", "A label", "Dosing", 1)
     assert version.status == Status.PUBLISHED
     chunk = version.chunks.get()
     assert version.text[chunk.start : chunk.end] == chunk.text
-    assert (chunk.live, chunk.embedded_by, len(chunk.embedding)) == (True, minilm.NAME, 384)
+    vector = chunk.vectors.get()
+    assert (chunk.live, vector.live, vector.index) == (True, True, vectors.active())
     assert AuditEvent.objects.filter(object_type="chat.DocumentVersion", action="C").count() == 2
-    published = AuditEvent.objects.filter(object_type="chat.DocumentVersion", changes__status=["draft", "published"])
+    published = AuditEvent.objects.filter(object_type="chat.DocumentVersion", changes__status=["approved", "published"])
     assert published.count() == 2
 
 
@@ -137,7 +139,7 @@ def test_until_the_new_version_is_embedded_the_old_one_is_searched(collection: C
     old.refresh_from_db()
     assert old.status == Status.PUBLISHED
     assert list(Chunk.objects.filter(live=True).values_list("version", flat=True)) == [old.pk]
-    embedding.embed_waiting()
+    releases.embed_waiting()
     old.refresh_from_db()
     assert old.status == Status.SUPERSEDED
     assert old.text == "The dose is two tablets."
@@ -149,7 +151,7 @@ def test_words_of_a_superseded_version_are_no_longer_found(collection: Collectio
     load(collection, source("Paracetamol helps."))
     counts = dict(Term.objects.filter(collection=collection).values_list("lexeme", "chunks"))
     assert (counts["aspirin"], counts["paracetamol"], counts["ibuprofen"]) == (1, 1, 1)
-    assert not Posting.objects.filter(chunk__live=False).exists()
+    assert not Posting.objects.filter(chunk__live=False, live=True).exists()
     collection.refresh_from_db()
     assert collection.live_chunks == Chunk.objects.filter(live=True).count() == 2
 
@@ -161,7 +163,7 @@ def test_rebuilding_the_index_gives_the_same_index(collection: Collection) -> No
     def state() -> Any:
         collection.refresh_from_db()
         rows = Posting.objects.order_by("term__lexeme", "chunk").values_list(
-            "term__lexeme", "term__chunks", "chunk", "frequency", "length"
+            "term__lexeme", "term__chunks", "chunk", "frequency", "length", "live"
         )
         return list(rows), collection.live_chunks, collection.live_length
 
@@ -172,49 +174,44 @@ def test_rebuilding_the_index_gives_the_same_index(collection: Collection) -> No
     assert state()[1:] == kept[1:]
 
 
-def test_interrupted_embedding_goes_on_where_it_stopped(
+def test_interrupted_embedding_goes_on_where_it_stopped_and_nothing_is_half_published(
     collection: Collection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(embedding, "BATCH", 2)
+    monkeypatch.setattr(vectors, "BATCH", 2)
     ingest(sources=[source(f"Text number {n}.", n) for n in range(6)], collection=collection)
-    real, calls = minilm.embed, []
+    encoder = type(encoders.configured())
+    real, calls = encoder.embed_passages, []
 
-    def dies_on_the_second(texts: Any) -> Any:
+    def dies_on_the_second(self: Any, texts: Any) -> Any:
         calls.append(len(texts))
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return real(texts)
+        return real(self, texts)
 
-    monkeypatch.setattr(minilm, "embed", dies_on_the_second)
+    monkeypatch.setattr(encoder, "embed_passages", dies_on_the_second)
     with pytest.raises(KeyboardInterrupt):
-        embedding.embed_waiting()
-    assert embedding.waiting() == 4
-    assert DocumentVersion.objects.filter(status=Status.PUBLISHED).count() == 2
-    assert embedding.embed_waiting() == 4
+        releases.embed_waiting()
+    assert vectors.waiting(vectors.active()).count() == 4
+    assert not DocumentVersion.objects.filter(status=Status.PUBLISHED).exists()
+    assert releases.embed_waiting() == 4
     assert DocumentVersion.objects.filter(status=Status.PUBLISHED).count() == 6
+    assert Release.objects.get().number == 1
 
 
 def test_equal_passages_are_embedded_once(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     load(collection, source("Given once daily.", owner="Pharmacy"))
-    monkeypatch.setattr(minilm, "embed", lambda texts: pytest.fail("embedded again"))
+    encoder = type(encoders.configured())
+    monkeypatch.setattr(encoder, "embed_passages", lambda _self, _texts: pytest.fail("embedded again"))
     load(collection, source("Given once daily.", owner="Ward 3"))
     assert DocumentVersion.objects.filter(status=Status.PUBLISHED).get().number == 2
 
 
-def test_publishing_twice_publishes_once(collection: Collection) -> None:
-    load(collection, source("Given once daily."))
-    version = DocumentVersion.objects.get()
-    assert index.publish(versions=[version.pk]) == 0
-    collection.refresh_from_db()
-    assert collection.live_chunks == 1
-
-
-def test_two_drafts_of_one_document_publish_the_newer(collection: Collection) -> None:
+def test_of_two_texts_that_wait_the_newer_is_published(collection: Collection) -> None:
     ingest(sources=[source("First.")], collection=collection)
     ingest(sources=[source("Second.")], collection=collection)
-    embedding.embed_waiting()
+    releases.embed_waiting()
     assert list(DocumentVersion.objects.order_by("number").values_list("status", flat=True)) == [
-        Status.SUPERSEDED,
+        Status.DISCARDED,
         Status.PUBLISHED,
     ]
     assert Chunk.objects.get(live=True).text == "Second."
