@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from chat.corpus import structure
-from chat.llm import minilm
-from chat.pipeline.types import Draft, Passage, Sentence
+from chat.llm import encoders
+from chat.pipeline.types import Draft, Passage, Sentence, Vectored
 
 if TYPE_CHECKING:
-    from chat.llm.minilm import Vectors
+    from chat.llm.network import Vectors
 
-PASSAGES = 6
+PASSAGES = 4
 STATEMENTS = 4
 WORDS = range(4, 91)
 FLOOR = 0.30
@@ -22,7 +24,10 @@ NEAR_BEST = 0.80
 """Share of the best sentence's score a further one must reach."""
 SAME = 0.90
 """Cosine of two sentences that say the same; the better one stays."""
-PASSAGE_WEIGHT = 1.0
+PASSAGE_WEIGHT = 0.08
+"""What a passage ranked lower costs its sentences, for each point of the reranking's score behind the best."""
+BESIDE = 1.0
+"""Points a passage that was not found itself, but stands beside one that was, is behind that one."""
 OVERLAP_WEIGHT = 0.3
 """What holding all the question's words adds to a sentence's score."""
 DANGLING_PENALTY = 0.15
@@ -41,22 +46,29 @@ IDLE_WORDS = (
 IDLE = frozenset(IDLE_WORDS.split())
 
 
-def extract(passages: Sequence[Passage], question: str, vector: Sequence[float]) -> Draft:
+def extract(passages: Sequence[Passage], question: str, vector: Vectored, *, beside: Sequence[Passage] = ()) -> Draft:
     """At most STATEMENTS sentences: the best first, the others after it, by document and in the order of the source.
 
-    A sentence scores by likeness to the question, by the question's words it holds, and by its passage's score.
+    A sentence scores by likeness to the question, by the question's words it holds, and by its passage's score. Those
+    `beside` the best passages may be quoted from too: an answer may go on where a passage was cut.
     """
-    found = [item for passage in passages[:PASSAGES] for item in candidates(passage)]
-    found = list({(p.version, start): (p, start, end) for p, start, end in reversed(found)}.values())[::-1]
+    best = max((p.score for p in passages), default=0.0)
+    read = [*passages[:PASSAGES], *(replace(p, score=p.score - BESIDE) for p in beside)]
+    once: dict[tuple[UUID, int], tuple[Passage, int, int]] = {}  # passages overlap
+    for item in (item for passage in read for item in candidates(passage)):
+        once.setdefault((item[0].version, item[1]), item)
+    found = list(once.values())
     if not found:
         return Draft(())
-    vectors = minilm.embed([f"{p.title}. {_slice(p, start, end)}" for p, start, end in found])
-    cosines = [float(c) for c in vectors @ minilm.array(vector)]
+    vectors = encoders.get(vector.model).embed_passages(
+        [f"{p.title}. {_slice(p, start, end)}" for p, start, end in found]
+    )
+    cosines = [float(c) for c in vectors @ encoders.array(vector.values)]
     asked = words(question)
     scored = []
     for i, ((p, start, end), cosine) in enumerate(zip(found, cosines, strict=True)):
         text = _slice(p, start, end)
-        score = cosine + PASSAGE_WEIGHT * p.score
+        score = cosine + PASSAGE_WEIGHT * (p.score - best)
         score += OVERLAP_WEIGHT * len(asked & words(text)) / max(len(asked), 1)
         score -= DANGLING_PENALTY if DANGLING.match(text) else 0
         scored.append((Sentence(p, text, start, end, score), cosine, i))

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable, Sequence
 from typing import Any
+from uuid import UUID
 
 from django.db import transaction
 
-from chat.llm import minilm
+from chat.corpus import structure
 from chat.models import Citation, Turn
-from chat.pipeline.types import Ending, Outcome, Passage, Question, Sentence
+from chat.pipeline.types import Ending, Outcome, Passage, Question, Reader, Sentence
 from clinchat import __version__
 from clinchat.lib import clock
 
-ANSWERER = "extractive-1"
+ANSWERER = "extractive-2"
 MOST_UNKNOWN = 3
 CLOSEST = 3
 """Passages shown, as no answer, when ClinChat abstains."""
@@ -46,6 +48,11 @@ def _about(unknown: list[str]) -> list[dict[str, Any]]:
     ]
 
 
+def also(instead: Iterable[Sequence[str]]) -> list[str]:
+    """What was searched besides the words of the question, as its reader is told: acetaminophen (for Tylenol)"""
+    return [f"{searched} (for {asked})" for searched, asked in instead]
+
+
 @transaction.atomic
 def record(turn: Turn, *, question: Question, outcome: Outcome) -> bool:
     """Store the outcome of a running turn. False, and nothing is written, when somebody else has ended the turn, or has
@@ -69,12 +76,14 @@ def evidence(question: Question, outcome: Outcome) -> dict[str, Any]:
         "app": __version__,
         "question_sha256": hashlib.sha256(question.text.encode()).hexdigest(),
         "answerer": ANSWERER,
-        "embedding_model": minilm.NAME,
+        "embedding_model": outcome.model,
         "collections": [str(c) for c in question.collections],
         "confidence": round(outcome.confidence, 4),
         "passages": [_passage(p) for p in outcome.passages],
         "removed": outcome.verdict.removed,
         "unknown": outcome.unknown,
+        "missing": outcome.missing,
+        "searched_also": [list(p) for p in outcome.understood.instead] if outcome.understood else [],
         "timings_ms": outcome.timings_ms,
     }
 
@@ -84,12 +93,15 @@ def forget(turn: Turn) -> None:
     if not turn.evidence:
         return
     named: list[str] = turn.evidence.get("unknown", [])
-    readable = Question(turn.question, ()).words
+    readable = Question(turn.question, Reader(())).words
     left = [one for one in named if one in readable]
     if turn.blocks and named:
         turn.blocks = [*turn.blocks[: -len(_about(named))], *_about(left)]
+    missing = [one for one in turn.evidence.get("missing", []) if one in turn.question]
     digest = hashlib.sha256(turn.question.encode()).hexdigest()
-    turn.evidence = {**turn.evidence, "unknown": left, "question_sha256": digest}
+    # What was searched besides may have been made from the words that are masked now.
+    kept = {"unknown": left, "missing": missing, "searched_also": [], "question_sha256": digest}
+    turn.evidence = {**turn.evidence, **kept}
 
 
 def _passage(passage: Passage) -> dict[str, Any]:
@@ -105,7 +117,7 @@ def _passage(passage: Passage) -> dict[str, Any]:
 
 def _citations(turn: Turn, outcome: Outcome) -> list[Citation]:
     if outcome.ending is Ending.ABSTAINED:
-        quoted = [(0, p, p.start, p.start + len(p.text), p.text) for p in closest(outcome.passages)]
+        quoted = [(0, p, p.start, p.start + len(p.text), p.text) for p in best_of_each(outcome.passages)[:CLOSEST]]
     else:
         quoted = [(n, s.passage, s.start, s.end, s.text) for n, s in enumerate(outcome.verdict.kept, 1)]
     return [
@@ -116,6 +128,7 @@ def _citations(turn: Turn, outcome: Outcome) -> list[Citation]:
             version_id=passage.version,
             chunk_id=passage.chunk,
             section=passage.section,
+            page=structure.page_of(passage.pages, start),
             start=start,
             end=end,
             quote=quote,
@@ -125,6 +138,9 @@ def _citations(turn: Turn, outcome: Outcome) -> list[Citation]:
     ]
 
 
-def closest(passages: list[Passage]) -> list[Passage]:
-    """The best passage of each of the best documents."""
-    return list({p.document: p for p in reversed(passages)}.values())[::-1][:CLOSEST]
+def best_of_each(passages: list[Passage]) -> list[Passage]:
+    """The best passage of each document, the best document first."""
+    best: dict[UUID, Passage] = {}
+    for passage in passages:
+        best.setdefault(passage.document, passage)
+    return list(best.values())

@@ -11,10 +11,12 @@ from uuid import UUID
 
 from django.db import DatabaseError
 
-from chat.models import Collection, Turn
-from chat.pipeline import answer, rerank, retrieve, verify
+from chat import access, calibration
+from chat.llm import encoders
+from chat.models import Turn
+from chat.pipeline import abstain, answer, rerank, retrieve, understand, verify
 from chat.pipeline.errors import Stopped, Unavailable
-from chat.pipeline.record import ANSWERER, record
+from chat.pipeline.record import ANSWERER, also, record
 from chat.pipeline.types import Draft, Ending, Outcome, Publish, Question
 from clinchat.lib import clock
 from compliance import audit
@@ -45,8 +47,7 @@ def _run(turn: Turn, publish: Publish) -> bool:
     if not claimed:
         logger.info("turn %s is not queued; nothing to do", turn.pk)
         return False
-    collections = Collection.objects.visible_to(turn.conversation.author).values_list("pk", flat=True)
-    question = Question(turn.question, tuple(collections), turn=turn.pk)
+    question = Question(turn.question, access.reader(turn.conversation.author), turn=turn.pk)
     outcome = Outcome()
     try:
         find_answer(question, outcome, publish=publish, proceed=lambda: _proceed(turn.pk))
@@ -71,7 +72,7 @@ def find_answer(
     """The stages in their order. Fills in `outcome` as it goes, so that a failure leaves what was known.
 
     `proceed` is asked before each stage and raises Stopped to end the run. Raises Unavailable when the database
-    fails. Writes nothing but the audit events of the retrieval and of the call of the answerer.
+    or the embedding model fails. Writes nothing but the audit events of the retrieval and of the call of the answerer.
     """
 
     @contextmanager
@@ -81,29 +82,36 @@ def find_answer(
         started = time.perf_counter()
         try:
             yield
-        except DatabaseError as error:
+        except (DatabaseError, encoders.Failed) as error:
             logger.warning("stage %s: %s", name, type(error).__name__)
             raise Unavailable from None
         finally:
             outcome.timings_ms[name] = round((time.perf_counter() - started) * 1000, 1)
 
+    with stage("understand", "Reading your question"):
+        understood = outcome.understood = understand.understand(question)
+        outcome.unknown = list(understood.strange)
+        if understood.instead:
+            publish("understood", {"also": also(understood.instead)})
+        documents = retrieve.searchable(question)
     with stage("embed", "Reading your question"):
-        vector = retrieve.embed(question.searched)
-        documents = retrieve.searchable(question.collections)
+        vector = retrieve.embed(*(reading.text for reading in understood.readings))
+        outcome.model = vector.model
     with stage("retrieve", f"Searching {documents:,} approved document{'' if documents == 1 else 's'}"):
-        passages = retrieve.retrieve(question, vector)
-        outcome.unknown = retrieve.unknown_words(question)
+        passages = retrieve.retrieve(question, vector, understood)
     with stage("rerank", "Ranking passages"):
-        outcome.passages = rerank.rerank(passages)
-        outcome.confidence = max(map(rerank.confidence, outcome.passages), default=0.0)
-        sufficient = rerank.sufficient(outcome.passages)
-        _record(question, passages=len(passages), answered=bool(sufficient))
+        outcome.passages = rerank.rerank(passages, understood)
+        held = calibration.current(vector.model)
+        judged = abstain.judge(understood, outcome.passages, held.weights, held.threshold)
+        outcome.confidence, outcome.missing = judged.probability, list(judged.missing)
+        _record(question, passages=len(passages), answered=judged.answered)
     draft = Draft(())
-    if sufficient:
+    if judged.answered:
         with stage("answer", "Choosing sentences to quote"):
-            draft = answer.extract(sufficient, question.searched, vector)
+            beside = retrieve.beside(outcome.passages)
+            draft = answer.extract(outcome.passages, understood.readings[0].text, vector, beside=beside)
     with stage("verify", "Matching quotes with the stored source"):
-        outcome.verdict = verify.verify(draft, collections=question.collections)
+        outcome.verdict = verify.verify(draft, question)
     outcome.ending = Ending.ANSWERED if outcome.verdict.kept else Ending.ABSTAINED
 
 

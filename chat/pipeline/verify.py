@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from uuid import UUID
-
 from chat.models import DocumentVersion
-from chat.pipeline.types import Draft, Sentence, Verdict
+from chat.pipeline.types import Draft, Question, Sentence, Verdict
 
 
-def verify(draft: Draft, *, collections: Sequence[UUID]) -> Verdict:
-    """Keep the sentences whose quote stands at its offsets in a version that is still published and still readable."""
-    versions = DocumentVersion.objects.filter(
-        pk__in={s.passage.version for s in draft.sentences},
-        status=DocumentVersion.Status.PUBLISHED,
-        document__collection__in=collections,
-    )
+def verify(draft: Draft, question: Question) -> Verdict:
+    """Keep the sentences whose quote stands at its offsets in a version that the reader may still read, and that is
+    searched: now, or when the question asks as of."""
+    versions = DocumentVersion.objects.readable_by(question.reader)
+    if question.as_of:
+        versions = versions.as_of(question.as_of)
+    else:
+        versions = versions.filter(status=DocumentVersion.Status.PUBLISHED)
+    versions = versions.filter(pk__in={s.passage.version for s in draft.sentences})
     texts = dict(versions.values_list("pk", "text"))
     kept = tuple(s for s in draft.sentences if _stands(s, texts.get(s.passage.version)))
     return Verdict(kept, removed=len(draft.sentences) - len(kept))

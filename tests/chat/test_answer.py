@@ -13,7 +13,7 @@ from chat.pipeline import retrieve
 from chat.pipeline.answer import candidates
 from chat.pipeline.errors import Stopped, Unavailable
 from chat.pipeline.run import find_answer, run
-from chat.pipeline.types import Draft, Ending, Outcome, Passage, Question, Sentence
+from chat.pipeline.types import Draft, Ending, Outcome, Passage, Question, Reader, Sentence, Verdict
 from chat.pipeline.verify import verify
 from compliance.models import AuditEvent
 from tests import cast
@@ -47,13 +47,19 @@ def test_what_the_library_does_not_hold_is_not_answered(library: Collection) -> 
 
 
 def test_words_the_library_does_not_know_are_named(library: Collection) -> None:
-    turn = answered(author=cast.alice(), text="Can I give warfarin with flurbizepam to a patient taking antibiotics?")
+    turn = answered(author=cast.alice(), text=f"{QUESTION} And flurbizepam?")
     assert turn.status == Turn.Status.ANSWERED
     heading, line = turn.blocks[-2:]
     assert (heading["text"], line["claim"], line["cites"]) == ("Not in your library", "", [])
     assert "“flurbizepam”" in line["text"]
     assert "warfarin" not in line["text"]
     assert turn.evidence["unknown"] == ["flurbizepam"]
+
+
+def test_a_question_about_a_medicine_nobody_here_knows_is_declined(library: Collection) -> None:
+    turn = answered(author=cast.alice(), text="Can I give warfarin with flurbizepam to a patient taking antibiotics?")
+    assert (turn.status, turn.blocks) == (Turn.Status.ABSTAINED, [])
+    assert turn.evidence["missing"] == ["flurbizepam"]
 
 
 def test_an_empty_library_abstains(db: None) -> None:
@@ -70,7 +76,7 @@ def test_the_evidence_names_what_the_answer_rests_on(library: Collection) -> Non
     turn = answered(author=cast.alice())
     evidence = turn.evidence
     assert evidence["question_sha256"] == hashlib.sha256(QUESTION.encode()).hexdigest()
-    assert set(evidence["timings_ms"]) == {"embed", "retrieve", "rerank", "answer", "verify"}
+    assert set(evidence["timings_ms"]) == {"understand", "embed", "retrieve", "rerank", "answer", "verify"}
     for passage in evidence["passages"]:
         assert Chunk.objects.get(pk=passage["chunk"]).sha256 == passage["sha256"]
 
@@ -79,26 +85,27 @@ def test_a_quote_that_is_no_longer_there_is_removed(library: Collection) -> None
     chunk = Chunk.objects.filter(live=True).select_related("version__document").first()
     assert chunk is not None
     sentence = _sentence(chunk)
-    collections = [library.pk]
-    assert verify(Draft((sentence,)), collections=collections).kept == (sentence,)
+    question = Question(QUESTION, Reader((library.pk,)))
+    assert verify(Draft((sentence,)), question).kept == (sentence,)
     # One letter changed in the store, as a faulty restore would.
     text = chunk.version.text
     at = sentence.start
     DocumentVersion.objects.filter(pk=chunk.version_id).update(text=text[:at] + "#" + text[at + 1 :])
-    assert verify(Draft((sentence,)), collections=collections) == type(verify(Draft(()), collections=[]))((), 1)
+    assert verify(Draft((sentence,)), question) == Verdict((), removed=1)
 
 
 def test_a_quote_of_a_superseded_or_unreadable_version_is_removed(library: Collection) -> None:
+    ours, nobodys = Question(QUESTION, Reader((library.pk,))), Question(QUESTION, Reader(()))
     chunk = Chunk.objects.filter(live=True).select_related("version__document").first()
     assert chunk is not None
     draft = Draft((_sentence(chunk),))
-    assert verify(draft, collections=[]).removed == 1
+    assert verify(draft, nobodys).removed == 1
     DocumentVersion.objects.filter(pk=chunk.version_id).update(status=DocumentVersion.Status.SUPERSEDED)
-    assert verify(draft, collections=[library.pk]).removed == 1
+    assert verify(draft, ours).removed == 1
 
 
 def test_removed_statements_are_counted(library: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
-    def falsified(passages: Any, question: Any, vector: Any) -> Draft:
+    def falsified(passages: Any, question: Any, vector: Any, **_: Any) -> Draft:
         chunk = Chunk.objects.filter(live=True).select_related("version__document").first()
         assert chunk is not None
         good = _sentence(chunk)
@@ -155,9 +162,9 @@ def test_stopped_between_stages_writes_nothing(library: Collection) -> None:
             raise Stopped
 
     with pytest.raises(Stopped):
-        find_answer(Question(QUESTION, (library.pk,)), outcome, publish=lambda *_: None, proceed=proceed)
+        find_answer(Question(QUESTION, Reader((library.pk,))), outcome, publish=lambda *_: None, proceed=proceed)
     assert outcome.ending is Ending.FAILED
-    assert set(outcome.timings_ms) == {"embed", "retrieve"}
+    assert set(outcome.timings_ms) == {"understand", "embed"}
 
 
 def test_an_answer_that_comes_after_stop_is_dropped(library: Collection) -> None:
@@ -201,14 +208,14 @@ def test_attributions_and_questions_are_never_statements() -> None:
 def _passage(text: str) -> Passage:
     from uuid import uuid4
 
-    return Passage(1, uuid4(), 1, uuid4(), "x", "Title", "article", "", text, 0, "", 0.5, 1.0, 0.5, 0.1)
+    return Passage(1, uuid4(), 1, uuid4(), "x", "Title", "article", "", text, 0, (), "", 0.5, 1.0, 0.5, 0.1)
 
 
 def _sentence(chunk: Chunk) -> Sentence:
     version, document = chunk.version, chunk.version.document
     passage = Passage(
-        chunk.pk, version.pk, version.number, document.pk, document.external_id, document.title, document.kind,
-        chunk.section, chunk.text, chunk.start, chunk.sha256, 0.5, 1.0, 0.5, 0.1,
+        chunk.pk, version.pk, version.number, document.pk, document.external_id, version.title, version.kind,
+        chunk.section, chunk.text, chunk.start, (), chunk.sha256, 0.5, 1.0, 0.5, 0.1,
     )  # fmt: skip
     _, start, end = candidates(passage)[0]
     return Sentence(passage, version.text[start:end], start, end, 0.9)
