@@ -12,7 +12,8 @@ from uuid import UUID
 from django.db.models import Model
 from django.http import Http404
 
-from chat.models import Conversation, Document, Turn
+from chat.models import Collection, Conversation, Document, Turn
+from chat.pipeline.types import Reader
 from compliance import audit, vault
 from compliance.access import Action, allows, emergency
 from compliance.models import User
@@ -52,6 +53,21 @@ def get_document(user: User, document_id: UUID) -> Document:
         _refuse(user, "chat.Document", document_id)
     _record_read(user, "chat.Document", found.pk)
     return found
+
+
+def get_document_to_change(user: User, document_id: UUID) -> Document:
+    """The document, if a role of the person may read it: to act on it. No emergency opens that. Raises Http404."""
+    found = Document.objects.select_related("collection").filter(pk=document_id).first()
+    if found is None or not allows(user, Action.READ_LIBRARY, found):
+        _refuse(user, "chat.Document", document_id)
+    _record_read(user, "chat.Document", found.pk)
+    return found
+
+
+def reader(user: User) -> Reader:
+    """The permission a question of the person is searched with."""
+    collections = Collection.objects.visible_to(user).order_by("pk").values_list("pk", flat=True)
+    return Reader(tuple(collections), roles=tuple(sorted(user.roles)), department=user.department)
 
 
 def record_search(passages: int) -> None:
