@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from itertools import pairwise
@@ -11,9 +11,11 @@ from uuid import UUID
 
 from django.urls import reverse
 
+from chat import changed_sources, days
+from chat.changed_sources import Change
 from chat.models import Citation, DocumentVersion, Turn
 from chat.models.library import Kind
-from clinchat.lib import clock
+from chat.pipeline.record import also
 from compliance import phi
 
 Status = Turn.Status
@@ -24,15 +26,23 @@ REASONS = {
 }
 
 
+MOST_NAMED = 5
+"""Words that are missing and are named."""
+
+
 @dataclass(frozen=True)
 class Source:
-    """One quoted passage. `before` and `after` are the rest of the stored chunk around the quote."""
+    """One quoted passage. `before` and `after` are the rest of the stored chunk around the quote.
+
+    `state` is a DocumentVersion.Status, or `stale` when the version is current and past its review date.
+    """
 
     n: int
     title: str
     kind: str
     kind_label: str
     place: str
+    page: str
     before: str
     quote: str
     after: str
@@ -41,9 +51,8 @@ class Source:
     origin: str
     reviewed: date | None
     review_by: date | None
-    stale: bool
     starter: bool
-    current: bool
+    state: str
     document_url: str
     statements: list[int]
 
@@ -56,13 +65,17 @@ class TurnView:
     number: int
     asked_at: datetime
     question: tuple[phi.Segment, ...]
+    also: list[str]
     masked_question: str
     identifiers: list[dict[str, str]]
     intervals: list[str]
     status: str
     blocks: list[dict[str, Any]]
     sources: list[Source]
+    changes: list[Change]
     closest: list[Source]
+    unknown: list[str]
+    missing: list[str]
     supported: int
     total: int
     removed: int
@@ -93,7 +106,8 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
     """The turn for a reader who may see the values in `entities`; without them tokens stay tokens."""
     entities = tuple(entities)
     question = phi.segments(turn.question, entities, turn.spellings)
-    all_sources = sources(turn)
+    citations = _citations(turn)
+    all_sources = _sources(turn, citations)
     statements = [b for b in turn.blocks if b["claim"]]
     removed = turn.evidence.get("removed", 0)
     feedback = getattr(turn, "feedback", None)
@@ -102,13 +116,17 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
         number=turn.number,
         asked_at=turn.created_at,
         question=question,
+        also=also(turn.evidence.get("searched_also", [])),
         masked_question=turn.question,
         identifiers=_used(turn, entities, question),
         intervals=_intervals(turn.days),
         status="partly" if turn.status == Status.ANSWERED and removed else turn.status,
         blocks=turn.blocks,
         sources=[s for s in all_sources if s.n],
+        changes=changed_sources.since(citations),
         closest=[s for s in all_sources if not s.n],
+        unknown=turn.evidence.get("unknown", [])[:MOST_NAMED],
+        missing=_missing(turn),
         supported=len(statements),
         total=len(statements) + removed,
         removed=removed,
@@ -125,6 +143,12 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
         feedback_url=reverse("answer-feedback", args=[turn.pk]),
         report_url=reverse("answer-mask-report", args=[turn.pk]),
     )
+
+
+def _missing(turn: Turn) -> list[str]:
+    """Words of the question that the closest passages do not hold, and other documents do."""
+    unknown = turn.evidence.get("unknown", [])
+    return [word for word in turn.evidence.get("missing", []) if word not in unknown][:MOST_NAMED]
 
 
 def _used(turn: Turn, entities: Iterable[phi.Entity], question: Iterable[phi.Segment]) -> list[dict[str, str]]:
@@ -151,13 +175,16 @@ def _apart(later: str, earlier: str, days: int) -> str:
     return f"{later} is {days} day{'' if days == 1 else 's'} after {earlier}"
 
 
-def sources(turn: Turn) -> list[Source]:
-    """The citations of a turn in the order of their numbers."""
+def _citations(turn: Turn) -> list[Citation]:
+    """In the order of their numbers."""
+    return list(turn.citations.select_related("version__document__collection", "chunk").defer("version__text"))
+
+
+def _sources(turn: Turn, citations: Sequence[Citation]) -> list[Source]:
     claims: dict[int, list[int]] = {}
     for number, block in enumerate((b for b in turn.blocks if b["claim"]), 1):
         for n in block["cites"]:
             claims.setdefault(n, []).append(number)
-    citations = turn.citations.select_related("version__document__collection", "chunk")
     return [_source(c, claims.get(c.n, [])) for c in citations]
 
 
@@ -166,24 +193,29 @@ def _source(citation: Citation, statements: list[int]) -> Source:
     document = version.document
     return Source(
         n=citation.n,
-        title=document.title,
-        kind=document.kind,
-        kind_label=Kind(document.kind).label,
+        title=version.title,
+        kind=version.kind,
+        kind_label=Kind(version.kind).label,
         place=citation.section,
+        page=f"p. {citation.page}" if citation.page else "",
         before=chunk.text[: max(0, citation.start - chunk.start)],
         quote=citation.quote,
         after=chunk.text[citation.end - chunk.start :],
         words=len(citation.quote.split()),
-        owner=document.owner,
-        origin=document.source,
+        owner=version.owner,
+        origin=version.source,
         reviewed=version.reviewed,
         review_by=version.review_by,
-        stale=bool(version.review_by and version.review_by < clock.now().date()),
         starter=document.collection.starter,
-        current=version.status == DocumentVersion.Status.PUBLISHED,
+        state=_state(version),
         document_url=citation.get_absolute_url(),
         statements=statements,
     )
+
+
+def _state(version: DocumentVersion) -> str:
+    overdue = version.review_by is not None and version.review_by < days.today()
+    return "stale" if overdue and version.status == DocumentVersion.Status.PUBLISHED else version.status
 
 
 def reference(turn: Turn) -> str:
@@ -194,6 +226,8 @@ def reference(turn: Turn) -> str:
 def ending_events(turn: Turn) -> Iterator[tuple[str, dict[str, Any]]]:
     """The events that show a finished turn (UI.md section 5): its statements, sources, support and how it ended."""
     shown = view(turn, entities=())
+    if shown.also:
+        yield "understood", {"also": shown.also}
     if turn.status == Status.ANSWERED:
         for block in turn.blocks:
             yield (
@@ -205,7 +239,10 @@ def ending_events(turn: Turn) -> Iterator[tuple[str, dict[str, Any]]]:
                     "cites": block["cites"],
                 },
             )
-        yield "sources", {"sources": [_plain(s) for s in shown.sources]}
+        yield (
+            "sources",
+            {"sources": [_plain(s) for s in shown.sources], "changes": [asdict(c) for c in shown.changes]},
+        )
         yield (
             "support",
             {
@@ -224,7 +261,8 @@ def ending_events(turn: Turn) -> Iterator[tuple[str, dict[str, Any]]]:
         )
     elif turn.status == Status.ABSTAINED:
         summary = "No supported answer. This does not mean it is safe or that no guidance exists."
-        yield "abstain", {"closest": [_plain(s) for s in shown.closest], "summary": summary}
+        lacking = {"unknown": shown.unknown, "missing": shown.missing}
+        yield "abstain", {"closest": [_plain(s) for s in shown.closest], "summary": summary, **lacking}
     elif turn.status == Status.STOPPED:
         yield "failed", {"reason": "You stopped this answer.", "reference": shown.reference, "stopped": True}
     else:

@@ -15,10 +15,13 @@ from compliance.access import Action, allows, emergency, sessions
 
 
 class Link(NamedTuple):
+    """`within`: where else than below its own address it is the present one."""
+
     label: str
     url_name: str
     icon: str
     action: Action
+    within: tuple[str, ...] = ()
 
 
 LINKS = (
@@ -38,6 +41,14 @@ ACCESS = (
     Link("Matrix", "matrix", "", Action.READ_POLICY),
 )
 """The pages below the one link Access of the bar."""
+LIBRARY = (
+    Link("Search", "library", "", Action.READ_LIBRARY),
+    Link("Work", "library-work", "", Action.READ_DRAFTS, ("/library/drafts/", "/library/uploads/")),
+    Link("Add", "library-add", "", Action.EDIT_LIBRARY),
+    Link("Releases", "library-releases", "", Action.READ_QUALITY, ("/library/collections/",)),
+    Link("Quality", "library-quality", "", Action.READ_QUALITY, ("/library/questions/",)),
+)
+"""The pages below the link Library, for those who do more there than read."""
 ADMIN = Link("Admin", "admin:index", "settings", Action.ADMINISTER)
 
 
@@ -50,9 +61,11 @@ def page(request: HttpRequest) -> dict[str, object]:
     if sections:
         nav.append({**sections[0], "label": "Access", "icon": "shield-check", "current": within})
     nav += _shown(request, [ADMIN])
+    label, subnav = ("Access", sections) if within else ("Library", _library(request))
     return {
         "nav": nav,
-        "subnav": sections if within else [],
+        "subnav": subnav,
+        "subnav_label": label,
         "theme": getattr(user, "theme", "auto"),
         "shortcuts": getattr(user, "shortcuts", True),
         "session": sessions.clock_of(request) if allows(user, Action.OWN_SETTINGS) else None,
@@ -62,9 +75,21 @@ def page(request: HttpRequest) -> dict[str, object]:
     }
 
 
+def _library(request: HttpRequest) -> list[dict[str, object]]:
+    """The pages of the library, on one of them. Its search is where no other of them is, also on a document."""
+    if not request.path.startswith(reverse("library")):
+        return []
+    links = _shown(request, LIBRARY)
+    if len(links) < 2:
+        return []
+    elsewhere = [link for link in links[1:] if link["current"]]
+    links[0]["current"] = not elsewhere
+    return links
+
+
 def _shown(request: HttpRequest, links: Iterable[Link]) -> list[dict[str, object]]:
     return [
-        {"label": link.label, "url": url, "icon": link.icon, "current": request.path.startswith(url)}
+        {"label": link.label, "url": url, "icon": link.icon, "current": request.path.startswith((url, *link.within))}
         for link in links
         if allows(request.user, link.action)
         for url in [reverse(link.url_name)]

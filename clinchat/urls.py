@@ -9,6 +9,7 @@ urlpatterns = [
     path("", include("compliance.urls")),
     path("", include("chat.urls")),
     path("api/", include("compliance.api.urls")),
+    path("api/", include("chat.api.urls")),
     path("admin/", admin.site.urls),
 ]
 

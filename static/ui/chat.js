@@ -29,6 +29,10 @@ function fill(root, values) {
     show(part, value !== "");
     if (part.tagName === "DD") show(part.previousElementSibling, value !== "");
   }
+  for (const link of $$("[data-href]", root)) {
+    link.href = values[link.dataset.href];
+    show(link, values[link.dataset.href] !== "");
+  }
   return root;
 }
 
@@ -171,9 +175,10 @@ for (const form of $$("form[data-fetch=reasons]")) form.addEventListener("submit
 // A copy carries its sources and the answer's id; it holds nothing that was masked.
 async function copyAnswer(turn) {
   const lines = [];
-  for (const block of $$(".answer > p, .answer > h3, .answer li", turn)) {
+  for (const block of $$("[data-changed] > p, .answer > p, .answer > h3, .answer li", turn)) {
     const text = block.cloneNode(true);
     for (const cite of $$(".cite", text)) cite.textContent = `[${cite.dataset.src}]`;
+    for (const link of $$("[data-href]", text)) link.remove();
     lines.push((block.tagName === "LI" ? "- " : "") + text.textContent.replace(/\s+/g, " ").trim());
   }
   const sources = $$(".print-sources li", turn).map((source, i) => `[${i + 1}] ${source.textContent.trim()}`);
@@ -233,7 +238,7 @@ class Writing {
 
   listen() {
     this.stream = new EventSource(this.turn.dataset.eventsUrl);
-    const events = ["step", "part", "sources", "support", "done", "abstain", "failed"];
+    const events = ["step", "understood", "part", "sources", "support", "done", "abstain", "failed"];
     for (const name of events) {
       this.stream.addEventListener(name, (event) => {
         if (event.lastEventId && this.seen.has(event.lastEventId)) return; // told again after a dropped link
@@ -308,6 +313,12 @@ class Writing {
     this.steps.append(line);
   }
 
+  // What was searched besides the words of the question.
+  understood({ also }) {
+    $("[data-also-words]", this.turn).textContent = also.join(", ");
+    show($("[data-also]", this.turn), also.length > 0);
+  }
+
   // One verified statement, or a heading between statements.
   part({ block, claim, text, cites = [] }) {
     if (this.seen.has(claim || text)) return; // told again from the record
@@ -346,7 +357,7 @@ class Writing {
     return element;
   }
 
-  sources({ sources }) {
+  sources({ sources, changes }) {
     for (const element of $$(".src-item", this.set)) element.remove();
     const heading = $("h3.mt-6", this.set);
     const links = $(".src-list", this.set);
@@ -363,8 +374,9 @@ class Writing {
       for (const chip of $$(`.cite[data-src="${source.n}"]`, this.turn)) {
         chip.setAttribute("aria-label", `Source ${source.n}, ${source.title}`);
       }
-      if (source.stale) $("[data-stale]", this.turn).append(fill(clone("tpl-stale"), source));
+      if (source.state === "stale") $("[data-stale]", this.turn).append(fill(clone("tpl-stale"), source));
     }
+    $("[data-changed]", this.turn).replaceChildren(...changes.map((change) => fill(clone("tpl-changed"), change)));
     show(heading, sources.length > 0);
     show($(".print-sources h3", this.turn), sources.length > 0);
   }
@@ -377,12 +389,10 @@ class Writing {
     });
     item.id = `src-${this.n}-${source.n}`;
     item.dataset.n = source.n;
-    $("[data-document]", item).href = source.document_url;
     const tags = document.getElementById("tpl-tags").content;
-    const state = source.stale ? "stale" : "published";
     for (const tag of [
       $(`[data-kind="${source.kind}"]`, tags),
-      $(`[data-status="${source.current ? state : "superseded"}"]`, tags),
+      $(`[data-status="${source.state}"]`, tags),
       source.starter ? $('[data-status="starter"]', tags) : null,
     ]) {
       if (tag) $("[data-tags]", item).append(fill(tag.cloneNode(true), source));
@@ -390,10 +400,9 @@ class Writing {
     return item;
   }
 
-  #sourceLine({ title, place, reviewed, quote }) {
-    const line = document.createElement("li");
-    line.textContent = `${title}.${place ? ` ${place}.` : ""}${reviewed ? ` Reviewed ${reviewed}.` : ""} “${quote}”`;
-    return line;
+  #sourceLine({ title, place, page, reviewed, quote }) {
+    const where = [title, place, page, reviewed && `Reviewed ${reviewed}`].filter(Boolean).join(". ");
+    return Object.assign(document.createElement("li"), { textContent: `${where}. “${quote}”` });
   }
 
   support({ supported, total, removed, newest, passages, documents, seconds }) {
@@ -428,8 +437,13 @@ class Writing {
     if (!wide.matches) tint(null); // the panel is closed there
   }
 
-  abstain({ closest = [], summary }) {
+  abstain({ closest = [], summary, unknown = [], missing = [] }) {
     this.#end(summary, "abstained");
+    for (const [name, words] of Object.entries({ unknown, missing })) {
+      const line = $(`[data-${name}]`, this.turn);
+      $("[data-words]", line).textContent = words.join(", ");
+      show(line, words.length > 0);
+    }
     const list = $("[data-closest] ul", this.turn);
     list.replaceChildren();
     closest.forEach((source, i) => {
@@ -445,13 +459,10 @@ class Writing {
 
   failed({ reason, stopped }) {
     this.#end(stopped ? "Stopped. Your question is saved." : `The answer did not finish. ${reason}`);
-    if (stopped) {
-      show($("[data-stopped]", this.turn));
-      return;
-    }
-    const note = $("[data-failed]", this.turn);
-    $("[data-reason]", note).textContent = reason;
+    const note = $(stopped ? "[data-stopped]" : "[data-failed]", this.turn);
     show(note);
+    if (stopped) return;
+    $("[data-reason]", note).textContent = reason;
     if (!typing(document.activeElement)) note.focus();
   }
 

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from html import unescape
+from uuid import UUID, uuid4
 
 import pytest
 from django.test import Client
 from django.urls import reverse
 
-from chat.corpus import embedding
+from chat import releases
 from chat.corpus.ingest import ingest
 from chat.corpus.loaders import Source
 from chat.models import Citation, Collection, Document, DocumentVersion
-from chat.reading import sections, snippet
+from chat.pipeline.record import best_of_each
+from chat.pipeline.types import Passage
+from chat.reading import snippet
 from compliance.models import AuditEvent
 from tests import cast
 from tests.chat.making import answered
@@ -53,7 +56,7 @@ def test_a_superseded_version_still_opens_where_it_was_cited(alice: Client, libr
         sources=[Source(external_id="starter-warfarin", title="Warfarin", text="New words.", format="markdown")],
         collection=library,
     )
-    embedding.embed_waiting()
+    releases.embed_waiting()
     assert "New words." in page(alice, document.get_absolute_url())
     text = page(alice, document.get_absolute_url(), v=old.number)
     assert "vitamin K antagonist" in text
@@ -98,14 +101,17 @@ def test_the_starter_set_says_what_it_is(alice: Client, library: Collection) -> 
     assert "Starter set" in page(alice, document.get_absolute_url())
 
 
-def test_every_letter_of_a_text_is_shown_once(library: Collection) -> None:
-    for version in DocumentVersion.objects.all():
-        shown = [s.heading for s in sections(version)]
-        shown += [r.text for s in sections(version, marked=(100, 700)) for b in s.blocks for r in b.runs]
-        body = version.text.split("\n", 1)[1]  # the first heading repeats the title
-        assert sorted(c for t in shown for c in t if c.isalnum()) == sorted(c for c in body if c.isalnum())
-
-
 def test_snippets_leave_out_markers_and_attributions() -> None:
     assert snippet("- First.\n- Second.\n\nSource: A label.") == "First. Second."
     assert snippet("word " * 200).endswith("…")
+    assert snippet("Source: A label.") == "Source: A label."
+
+
+def test_documents_come_in_the_order_of_their_best_passages() -> None:
+    first, second = uuid4(), uuid4()
+    passages = [found(first, "a1"), found(second, "b1"), found(first, "a2")]
+    assert [p.text for p in best_of_each(passages)] == ["a1", "b1"]
+
+
+def found(document: UUID, text: str) -> Passage:
+    return Passage(1, uuid4(), 1, document, "x", "Title", "article", "", text, 0, (), "", 0.5, 1.0, 0.5, 0.1)

@@ -1,0 +1,145 @@
+"""Lines over time and curves, drawn as SVG by the server. Each comes with its table, which says the same in words.
+
+A line differs from the others by its dashes and by its name at the end, never by color alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH, HEIGHT = 640, 240
+LEFT, RIGHT, TOP, BOTTOM = 58, 170, 14, 30
+MOST_LABELS = 5
+APART = 18
+"""Height of a line's name: two of them may not stand on each other."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """`x` and `y` from 0 to 1; `words` are what a reader sees when pointing at it."""
+
+    x: float
+    y: float
+    words: str = ""
+    marked: bool = False
+
+
+@dataclass(frozen=True)
+class Line:
+    name: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True)
+class Label:
+    x: float
+    y: float
+    words: str
+
+
+@dataclass(frozen=True)
+class Dot:
+    x: float
+    y: float
+    words: str
+    marked: bool
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """One line in the coordinates of the picture. `number` from 1 chooses its dashes."""
+
+    number: int
+    name: str
+    path: str
+    dots: Sequence[Dot]
+    label: Label
+
+
+@dataclass(frozen=True)
+class Cell:
+    """Of the table: what stands in it, and the name of its column for a narrow screen."""
+
+    name: str
+    words: str
+
+
+@dataclass(frozen=True)
+class Chart:
+    """Everything the template components/_chart.html needs. `head` and `rows` are the table."""
+
+    title: str
+    lines: Sequence[Drawn]
+    grid: Sequence[Label]
+    below: Sequence[Label]
+    upright: Label | None
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    width: int = WIDTH
+    height: int = HEIGHT
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    bottom: int = HEIGHT - BOTTOM
+    top: int = TOP
+
+
+def chart(
+    title: str,
+    lines: Sequence[Line],
+    *,
+    below: Sequence[tuple[float, str]],
+    head: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    upright: tuple[float, str] | None = None,
+) -> Chart:
+    """Lines over a field of 0 to 1 in both directions. `title` states what they show.
+
+    `below` are places along the lower edge with their words, `upright` a place to mark from top to bottom.
+    """
+    kept = [line for line in lines if line.points]
+    ends = _apart([_y(line.points[-1].y) for line in kept])
+    drawn = [
+        Drawn(
+            number=number,
+            name=line.name,
+            path=" ".join(f"{'L' if n else 'M'}{_x(p.x):g} {_y(p.y):g}" for n, p in enumerate(line.points)),
+            dots=[Dot(_x(p.x), _y(p.y), p.words, p.marked) for p in line.points if p.words],
+            label=Label(WIDTH - RIGHT + 10, end + 4, line.name),
+        )
+        for number, (line, end) in enumerate(zip(kept, ends, strict=True), 1)
+    ]
+    step = max(1, -(-(len(below) - 1) // (MOST_LABELS - 1)))
+    return Chart(
+        title=title,
+        lines=drawn,
+        grid=[Label(LEFT - 8, _y(share), f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)],
+        below=[Label(_x(at), HEIGHT - 8, words) for at, words in list(below)[::step]],
+        upright=Label(_x(upright[0]), TOP, upright[1]) if upright else None,
+        head=head,
+        rows=[[Cell(name, words) for name, words in zip(head, row, strict=True)] for row in rows],
+    )
+
+
+def places(number: int) -> list[float]:
+    """So many places from the left edge to the right one, equally far from each other."""
+    return [0.5] if number == 1 else [n / (number - 1) for n in range(number)]
+
+
+def _x(share: float) -> float:
+    return round(LEFT + 6 + share * (WIDTH - LEFT - RIGHT - 12), 1)
+
+
+def _y(share: float) -> float:
+    return round(HEIGHT - BOTTOM - share * (HEIGHT - BOTTOM - TOP), 1)
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """The heights, moved so that names beside them can be read, in the order given."""
+    order = sorted(range(len(heights)), key=lambda n: heights[n])
+    placed: dict[int, float] = {}
+    last = float("-inf")
+    for n in order:
+        last = placed[n] = max(heights[n], last + APART)
+    over = max(0.0, last - (HEIGHT - BOTTOM))
+    return [placed[n] - over for n in range(len(heights))]
