@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
+from django.core.exceptions import RequestDataTooBig
 from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, JsonResponse
 from rest_framework.exceptions import APIException, NotAuthenticated, ValidationError
@@ -31,12 +33,24 @@ CHALLENGE = 'Bearer realm="ClinChat"'
 
 
 class Refused(APIException):
-    """A refusal a view makes itself: its status, and what happened and what to do, in words of ours."""
+    """A refusal a view makes itself: its status, and what happened and what to do, in words of ours.
 
-    def __init__(self, status: int, detail: str, *, wait: int = 0, challenge: str = "") -> None:
+    `members` are what a program may read of it (RFC 9457, section 3.2); the OpenAPI document names them.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        detail: str,
+        *,
+        wait: int = 0,
+        challenge: str = "",
+        members: Mapping[str, Any] | None = None,
+    ) -> None:
         super().__init__()
         self.status_code = status
         self.words = detail
+        self.members = dict(members or {})
         if wait:
             self.wait = wait
         if challenge or status == HTTPStatus.UNAUTHORIZED:
@@ -77,8 +91,8 @@ def handler(exc: Exception, context: dict[str, Any]) -> Response | None:
         response = Response(status=HTTPStatus.SERVICE_UNAVAILABLE)
     if response is None:
         return None
-    words = exc.words if isinstance(exc, Refused) else ""
-    problems = document(response.status_code, reference_of(context["request"]), words)
+    words, members = (exc.words, exc.members) if isinstance(exc, Refused) else ("", {})
+    problems = document(response.status_code, reference_of(context["request"]), words) | members
     if isinstance(exc, ValidationError):
         problems["errors"] = exc.detail
     response.data = problems
@@ -88,7 +102,8 @@ def handler(exc: Exception, context: dict[str, Any]) -> Response | None:
 
 def _in_our_words(exc: Exception) -> Exception:
     """What the services of signing in and limiting raise, as a refusal."""
-    from compliance.access import limits, proof  # they answer in problems themselves
+    from compliance import audit
+    from compliance.access import limits, proof, refusals  # they answer in problems themselves
 
     match exc:
         case limits.TooMany():
@@ -97,4 +112,7 @@ def _in_our_words(exc: Exception) -> Exception:
             return Refused(HTTPStatus.TOO_MANY_REQUESTS, TOO_SOON, wait=exc.wait)
         case NotAuthenticated():
             return Refused(HTTPStatus.UNAUTHORIZED, DETAILS[401])
+        case RequestDataTooBig():
+            refusals.note(audit.Code.INPUT_VALIDATION_FAIL, why="too large")
+            return Refused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, getattr(exc, "words", DETAILS[413]))
     return exc

@@ -75,6 +75,8 @@ def _add(operation: dict[str, Any], *, named: bool) -> None:
     statuses = [*ANYWHERE, *((404,) if named else ())]
     if "requestBody" in operation:
         statuses += WITH_A_BODY
+    elif any(parameter["in"] == "query" for parameter in operation.get("parameters", ())):
+        statuses.append(400)
     for status in sorted(statuses):
         operation["responses"].setdefault(
             str(status),

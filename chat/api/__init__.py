@@ -1,0 +1,1 @@
+"""The knowledge base below /api/: the same services, rights and limits as its pages."""
