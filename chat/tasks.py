@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from contextlib import suppress
 from typing import Any
 from uuid import UUID
 
@@ -10,6 +12,8 @@ from celery import current_app, shared_task
 from celery.signals import task_failure, worker_process_init
 
 from clinchat.lib.queues import Queues
+
+EMBED_SECONDS = 50
 
 
 @shared_task(queue=Queues.ANSWERS, soft_time_limit=50, time_limit=55)
@@ -48,17 +52,79 @@ def forget_values() -> None:
     services.forget_values()
 
 
+@shared_task(queue=Queues.EMBEDDING, soft_time_limit=1140, time_limit=1170)
+def read_upload(upload_id: str) -> None:
+    from chat import uploads
+
+    uploads.read(UUID(upload_id))
+
+
+@task_failure.connect(sender=read_upload)
+def _reader_died(exception: BaseException, args: Any, **_: Any) -> None:
+    """Runs in the parent of a killed worker process: another one may read the file at once."""
+    from chat import uploads
+    from compliance import audit
+
+    if isinstance(exception, (WorkerLostError, TimeLimitExceeded)):
+        with audit.bind(kind=audit.ActorKind.SERVICE, name="worker"):
+            uploads.give_back(UUID(args[0]))
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def read_lost_uploads() -> None:
+    from chat import uploads
+
+    uploads.read_lost()
+
+
+class _Enough(Exception):
+    """The worker's other work waits."""
+
+
 @shared_task(queue=Queues.EMBEDDING, soft_time_limit=3600, time_limit=3660)
 def embed_waiting_chunks() -> None:
-    from chat.corpus import embedding
+    """Not longer than EMBED_SECONDS at a stretch: the same worker reads what people upload. Beat goes on every minute.
 
-    embedding.embed_waiting()
+    Once nothing waits, the imports that are complete are published, with the evaluation before it.
+    """
+    from chat import releases
+
+    began = time.monotonic()
+
+    def rest(_: int) -> None:
+        if time.monotonic() - began > EMBED_SECONDS:
+            raise _Enough
+
+    with suppress(_Enough):
+        releases.embed_waiting(progress=rest)
+
+
+@shared_task(queue=Queues.EMBEDDING, soft_time_limit=1770, time_limit=1800)
+def follow_release(release_id: str) -> None:
+    from chat import calibration
+
+    calibration.follow(UUID(release_id))
+
+
+@shared_task(queue=Queues.EMBEDDING, soft_time_limit=1770, time_limit=1800)
+def evaluate_collection(collection_id: str) -> None:
+    from chat import gate
+
+    gate.evaluate_if_any(UUID(collection_id))
+
+
+@shared_task(queue=Queues.EMBEDDING, soft_time_limit=3570, time_limit=3600)
+def prove_index() -> None:
+    from chat import index_proof
+
+    index_proof.prove()
 
 
 @worker_process_init.connect
 def _warm(**_: Any) -> None:
     """The first question must not wait for the model to load; a worker that answers none does without its memory."""
     if Queues.ANSWERS in current_app.amqp.queues.consume_from:
-        from chat.llm import minilm
+        from chat.corpus import vectors
+        from chat.llm import encoders
 
-        minilm.warm()
+        encoders.get(vectors.active().model).embed_query("warm")

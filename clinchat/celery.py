@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from celery import Celery
 from celery import Task as CeleryTask
-from celery.signals import beat_init, setup_logging, worker_ready, worker_shutdown
+from celery.signals import beat_init, setup_logging, worker_init, worker_ready, worker_shutdown
 
 from clinchat.lib.queues import Queues
 from compliance import logs
@@ -60,6 +60,26 @@ def _write_lines(**_: Any) -> None:
     logging.config.dictConfig(settings.LOGGING)
 
 
+@worker_init.connect
+def _can_search(sender: Any, **_: Any) -> None:
+    if {Queues.ANSWERS, Queues.EMBEDDING} & set(app.amqp.queues.consume_from):
+        logs.serve()  # earlier than Celery asks for it
+        _require_model()
+
+
+def _require_model() -> None:
+    """Ends this process, with what to do, when it cannot make the vectors of the index that is searched."""
+    from django.core.exceptions import ImproperlyConfigured
+
+    from chat import starting
+
+    try:
+        starting.require_model()
+    except ImproperlyConfigured as wrong:  # a signal's handler may only end the process like this
+        sys.excepthook(type(wrong), wrong, wrong.__traceback__)
+        raise SystemExit(1) from None
+
+
 @worker_ready.connect
 def _started(sender: Any, **_: Any) -> None:
     from compliance.audit import lifecycle
@@ -82,3 +102,4 @@ def _stopped(sender: Any, **_: Any) -> None:
 def _stay_small(**_: Any) -> None:
     """Beat has next to nothing to say, and its memory is limited to less than the masker's lists take."""
     logs.serve(masker=False)
+    _require_model()

@@ -3,13 +3,15 @@
 METRICS is the one list of what is counted: a name or label value that is not on it raises KeyError, so no text of a
 person ever becomes a label. Redis being away raises nothing here: a count is no reason to fail. It is forgotten then,
 and all of them when Redis loses its memory, which Prometheus takes for a restart.
+
+What can be looked up when somebody asks is not counted: other apps register such gauges in AppConfig.ready().
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -49,6 +51,16 @@ class Metric:
         return self.values or ("",)
 
 
+@dataclass(frozen=True, slots=True)
+class Gauge:
+    """A number as it is at the moment. `read` finds it, or None where there is none yet, and does not raise but for the
+    database; with a `label` it finds one for each value, which are words of the code."""
+
+    help: str
+    read: Callable[[], float | Mapping[str, float] | None]
+    label: str = ""
+
+
 METRICS: Final = {
     DETECTIONS: Metric("Identifiers found and masked, by class", label="label", values=tuple(map(str, Label))),
     FAILURES: Metric("Texts that were refused because masking failed, and self-tests that failed"),
@@ -56,12 +68,23 @@ METRICS: Final = {
         "Time to mask one text", buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
     ),
 }  # fmt: skip
+_gauges: dict[str, Gauge] = {}
 _BEYOND, _SUM = "+Inf", "sum"
 _PATIENCE = 0.25
 """Seconds. Whoever asks waits for it, while Redis hangs."""
 _HOURS = 24
 _TOTAL, _LAST = "metrics:total", "metrics:last"
 _counts: ContextVar[bool] = ContextVar("metrics_counts", default=True)
+
+
+def register(name: str, gauge: Gauge) -> None:
+    """Show a number of another app on /metrics."""
+    _gauges[name] = gauge
+
+
+def names() -> frozenset[str]:
+    """Every name on /metrics."""
+    return frozenset(METRICS) | frozenset(_gauges)
 
 
 @contextmanager
@@ -135,13 +158,15 @@ def last_at(name: str) -> datetime | None:
 
 
 def exposition() -> tuple[bytes, str]:
-    """What Prometheus reads, and its content type. Raises Unavailable: that nothing is known is not zero."""
+    """What Prometheus reads, and its content type. Raises Unavailable without Redis, and what the database raises when
+    it is away: that nothing is known is not zero."""
     from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_latest
     from prometheus_client.registry import Collector
 
     class Ours(Collector):
         def collect(self) -> Iterator[Family]:
-            return _families(read())
+            yield from _families(read())
+            yield from _looked_up()
 
     return generate_latest(Ours()), CONTENT_TYPE_PLAIN_0_0_4
 
@@ -164,6 +189,18 @@ def _families(numbers: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
             yield family
         else:  # prometheus_client would add _total to the name of a counter
             yield UnknownMetricFamily(name, metric.help, value=found[""])
+
+
+def _looked_up() -> Iterator[Family]:
+    from prometheus_client.core import GaugeMetricFamily
+
+    for name, gauge in _gauges.items():
+        found = gauge.read()
+        family = GaugeMetricFamily(name, gauge.help, labels=[gauge.label] if gauge.label else [])
+        values = found if isinstance(found, Mapping) else {} if found is None else {"": found}
+        for value, number in values.items():
+            family.add_metric([value] if gauge.label else [], number)
+        yield family
 
 
 def _numbers(keys: Iterable[str]) -> dict[str, dict[str, int]]:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import time
-from argparse import ArgumentParser
+from argparse import ArgumentParser, ArgumentTypeError
+from datetime import date, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from chat import days
+from chat.corpus import structure
 from chat.forms import QuestionForm
-from chat.management import collections_named
+from chat.management import collections_named, operator
 from chat.pipeline.errors import PipelineError
 from chat.pipeline.run import find_answer
 from chat.pipeline.types import Outcome, Question, Sentence
@@ -29,13 +32,16 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("question", help="The question, in quotes.")
         parser.add_argument("--collection", metavar="C", help="Search only this collection (its short name).")
+        parser.add_argument(
+            "--as-of", metavar="DATE", type=_moment, help="Search what was searched at the end of that day: 2026-11-21."
+        )
         parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         form = QuestionForm({"question": options["question"]})
         if not form.is_valid():
             raise CommandError(" ".join(map(str, form.errors["question"])))
-        collections = tuple(c.pk for c in collections_named(options["collection"]))
+        reader = operator(collections_named(options["collection"]))
         started = time.perf_counter()
         try:
             masked = masking.mask(form.cleaned_data["question"], where="command")
@@ -44,12 +50,22 @@ class Command(BaseCommand):
         outcome = Outcome()
         outcome.timings_ms["mask"] = _ms(started)
         try:
-            find_answer(Question(masked.text, collections), outcome, publish=lambda _event, _data: None)
+            question = Question(masked.text, reader, as_of=options["as_of"])
+            find_answer(question, outcome, publish=lambda _event, _data: None)
         except PipelineError as error:
             raise CommandError(REASONS[type(error).__name__]) from None
         outcome.timings_ms["total"] = _ms(started)
         result = report(masked, outcome)
         self.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) if options["json"] else _text(result))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return days.end_of(date.fromisoformat(text))
+    except days.NotYet:
+        raise ArgumentTypeError("that day has not come yet") from None
+    except ValueError:
+        raise ArgumentTypeError("write the day as 2026-11-21") from None
 
 
 def report(masked: phi.Masked, outcome: Outcome) -> dict[str, Any]:
@@ -76,6 +92,7 @@ def _citation(n: int, sentence: Sentence) -> dict[str, Any]:
         "document": passage.external_id,
         "version": passage.number,
         "section": passage.section,
+        "page": structure.page_of(passage.pages, sentence.start),
         "quote": sentence.text,
         "start": sentence.start,
         "end": sentence.end,

@@ -11,14 +11,12 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from chat.management import collections_named
-from chat.pipeline import rerank
-from chat.pipeline.retrieve import embed, retrieve
+from chat.management import collections_named, operator
+from chat.pipeline import search
 from chat.pipeline.types import Question
 from compliance import phi
 
 RANKED = 50
-POOL = 100
 
 
 class Command(BaseCommand):
@@ -49,13 +47,13 @@ class Command(BaseCommand):
 
 
 def _retrieval(slug: str | None) -> Callable[[dict[str, Any]], dict[str, Any]]:
-    collections = tuple(c.pk for c in collections_named(slug))
+    reader = operator(collections_named(slug))
 
     def predict(row: dict[str, Any]) -> dict[str, Any]:
-        question = Question(phi.mask(row["question"]).text, collections)
-        passages = rerank.rerank(retrieve(question, embed(question.searched), limit=POOL))
-        ranked = list(dict.fromkeys(p.external_id for p in passages))
-        return {"ranked": ranked[:RANKED], "abstained": not rerank.sufficient(passages)}
+        question = Question(phi.mask(row["question"]).text, reader)
+        found = search.search(question)
+        ranked = list(dict.fromkeys(p.external_id for p in found.passages))
+        return {"ranked": ranked[:RANKED], "abstained": not found.judged().answered}
 
     return predict
 

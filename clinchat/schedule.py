@@ -1,0 +1,83 @@
+"""What beat starts, how often, and on which queue.
+
+A task that waited longer than `expires` seconds is dropped: the next one does its work.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from celery.schedules import crontab
+
+EVERY: dict[str, dict[str, Any]] = {
+    "seal-events": {
+        "task": "compliance.tasks.seal_events",
+        "schedule": 2.0,
+        "options": {"queue": "sealing", "expires": 2},
+    },
+    "make-months": {
+        "task": "compliance.tasks.make_months",
+        "schedule": crontab(hour="*/6", minute="5"),
+        "options": {"queue": "sealing", "expires": 3600},
+    },
+    "verify-recent": {
+        "task": "compliance.tasks.verify_recent",
+        "schedule": crontab(minute="*/10"),
+        "options": {"queue": "maintenance", "expires": 600},
+    },
+    "verify-all": {
+        "task": "compliance.tasks.verify_all",
+        "schedule": crontab(hour="2", minute="30"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "remind-of-emergencies": {
+        "task": "compliance.tasks.remind_of_emergencies",
+        "schedule": crontab(hour="7", minute="0"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "remind-of-mask-reports": {
+        "task": "compliance.tasks.remind_of_mask_reports",
+        "schedule": crontab(day_of_week="1", hour="7", minute="0"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "end-sessions": {
+        "task": "compliance.tasks.end_sessions",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
+    "review-accounts": {
+        "task": "compliance.tasks.review_accounts",
+        "schedule": crontab(hour="3", minute="10"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "review-roles": {
+        "task": "compliance.tasks.review_roles",
+        "schedule": crontab(hour="3", minute="20"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "fail-lost-answers": {
+        "task": "chat.tasks.fail_lost_answers",
+        "schedule": 10.0,
+        "options": {"queue": "maintenance", "expires": 10},
+    },
+    "forget-values": {
+        "task": "chat.tasks.forget_values",
+        "schedule": crontab(hour="3", minute="30"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "read-lost-uploads": {
+        "task": "chat.tasks.read_lost_uploads",
+        "schedule": 30.0,
+        "options": {"queue": "maintenance", "expires": 30},
+    },
+    "resume-embedding": {
+        "task": "chat.tasks.embed_waiting_chunks",
+        "schedule": 60.0,
+        "options": {"queue": "embedding", "expires": 60},
+    },
+    "prove-index": {
+        "task": "chat.tasks.prove_index",
+        "schedule": crontab(hour="4", minute="0"),
+        "options": {"queue": "embedding", "expires": 6 * 3600},
+    },
+}
