@@ -103,7 +103,11 @@ TRIED: dict[str, str] = {
 ACTIONS: dict[str, str] = {
     Action.ASK: "ask a question",
     Action.READ_LIBRARY: "read the library",
+    Action.READ_DRAFTS: "read drafts of the library",
     Action.EDIT_LIBRARY: "edit the library",
+    Action.REVIEW_LIBRARY: "review documents of the library",
+    Action.WITHDRAW_LIBRARY: "withdraw documents of the library",
+    Action.READ_QUALITY: "read the figures of the library",
     Action.OWN_SETTINGS: "open their settings",
     Action.ADMINISTER: "use the admin pages",
     Action.READ_AUDIT: "read the audit trail",

@@ -46,6 +46,7 @@ CAST: dict[str, Person] = {
         _person("bob", "Bob Brandt", "cleared clinician", Role.CLINICIAN, title="RN", department=WARD),
         _person("nadia", "Nadia Novak", "clinician in training", Role.CLINICIAN, title="MD", department=WARD),
         _person("dora", "Dora Diaz", "department head", Role.DEPARTMENT_HEAD, title="MD", department=WARD),
+        _person("edith", "Edith Ekholm", "knowledge editor", Role.KNOWLEDGE_EDITOR),
         _person("pat", "Pat Petrov", "privacy officer", Role.PRIVACY_OFFICER),
         _person("sam", "Sam Sato", "security officer", Role.SECURITY_OFFICER),
         _person("carol", "Carol Chen", "compliance manager", Role.COMPLIANCE_MANAGER),

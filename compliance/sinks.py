@@ -81,14 +81,43 @@ SINKS: Final = (
     Sink(
         "Documents, passages, search index",
         How.LIBRARY,
-        "Ingested by an operator from files of the institution. No text of a conversation is written there.",
+        "Files of the institution. Identifiers found in one are shown to its editor and its reviewer before it is "
+        "searched. No text of a conversation is written there.",
         _CANARY,
         (
-            *_of("chat.Collection", "slug", "name"),
-            *_of("chat.Document", "external_id", "title", "specialty", "source", "url", "licence", "owner"),
-            *_of("chat.DocumentVersion", "section", "text", "sha256"),
-            *_of("chat.Chunk", "section", "text", "sha256", "search_sha256", "embedded_by"),
+            *_of("chat.Collection", "slug", "name", "departments"),
+            *_of("chat.Document", "external_id", "departments"),
+            *_of("chat.DocumentVersion", "title", "specialty", "owner", "source", "url", "licence", "section", "text"),
+            *_of("chat.DocumentVersion", "sha256", "file_sha256"),
+            *_of("chat.Chunk", "section", "lead", "text", "sha256", "search_sha256"),
             *_of("chat.Term", "lexeme"),
+            *_of("chat.Word", "word"),
+        ),
+    ),
+    Sink(
+        "Uploads, findings, questions of the gate",
+        How.NOTE,
+        "Names of files, reasons of releases and of reviews, labeled questions, beginnings of hidden text. The bytes "
+        "of a file are kept until it was read; of an identifier found in it only where it stands.",
+        _FIELDS,
+        (
+            *_of("chat.Upload", "file_name", "sha256", "problems"),
+            *_of("chat.DocumentVersion", "file_name", "decision_note"),
+            *_of("chat.Finding", "label", "excerpt"),
+            *_of("chat.Release", "reason", "manifest_sha256"),
+            *_of("chat.LabelledQuestion", "external_id", "text", "kind", "relevant"),
+        ),
+    ),
+    Sink(
+        "Measured figures of the library",
+        How.CODE,
+        "Scores, coefficients, names of models and of measures.",
+        _COLUMNS,
+        (
+            *_of("chat.EmbeddingIndex", "model"),
+            *_of("chat.Evaluation", "fallen", "questions_sha256", "model", "worst", "scores", "state_sha256"),
+            *_of("chat.Calibration", "model", "weights", "curve", "figures"),
+            *_of("chat.IndexProof", "model", "found"),
         ),
     ),
     Sink(
@@ -263,7 +292,18 @@ SINKS: Final = (
         "A directive and an origin.",
         "compliance/test_csp_report.py::test_of_anything_else_nothing_is_kept",
     ),
-    Sink("Uploaded files", How.CODE, "None is taken, and none is written to the disk.", _CANARY),
+    Sink(
+        "Uploaded files",
+        How.CODE,
+        "Kept in the row of their upload until they were read, and never written to the disk.",
+        "chat/test_uploads.py::test_bytes_cannot_stay_on_a_file_that_was_read",
+    ),
+    Sink(
+        "Embedding endpoint",
+        How.MASKED,
+        "Where one is configured: the passages of the library, and questions as they are stored.",
+        "chat/test_embedding_endpoint.py::test_passages_and_masked_questions_are_all_it_gets",
+    ),
     Sink(
         "Directory and key service",
         How.STAFF,

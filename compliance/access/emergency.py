@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -210,6 +210,12 @@ def opens(user: User | AnonymousUser, object_id: UUID) -> bool:
     if not allows(user, Action.BREAK_GLASS) or not user.is_authenticated:
         return False
     return BreakGlass.objects.live().filter(user=user, object_id=object_id).exists()
+
+
+def taken_for(model: type[Model], *, among: QuerySet[Any]) -> QuerySet[BreakGlass]:
+    """Every access there was to one of the objects `among`, over or not: who may have read it, and until when."""
+    label = model._meta.label  # noqa: SLF001  # documented by Django
+    return BreakGlass.objects.filter(object_type=label, object_id__in=among.order_by().values("pk"))
 
 
 def url(access: BreakGlass) -> str:

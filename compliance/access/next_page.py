@@ -15,6 +15,7 @@ TYPED = frozenset({"q", "for", "find"})
 CODES = frozenset(
     {
         *("v", "start", "end", "page", "after", "before", "status", "role"),
+        *("on", "part", "show", "collection", "document"),
         *("person", "object_type", "code", "outcome", "kind", "since", "until", "correlation"),
     }
 )

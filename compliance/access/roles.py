@@ -23,6 +23,10 @@ class Action(StrEnum):
     ASK = "chat.ask"
     READ_LIBRARY = "library.read"
     EDIT_LIBRARY = "library.edit"
+    READ_DRAFTS = "library.drafts"
+    REVIEW_LIBRARY = "library.review"
+    WITHDRAW_LIBRARY = "library.withdraw"
+    READ_QUALITY = "library.quality"
     OWN_SETTINGS = "self.settings"
     ADMINISTER = "admin.use"
     READ_AUDIT = "audit.read"
@@ -51,6 +55,20 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.ASK: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
     Action.READ_LIBRARY: EVERY_ROLE,
     Action.EDIT_LIBRARY: frozenset({Role.KNOWLEDGE_EDITOR}),
+    Action.READ_DRAFTS: frozenset({Role.KNOWLEDGE_EDITOR, Role.DEPARTMENT_HEAD}),
+    Action.REVIEW_LIBRARY: frozenset({Role.DEPARTMENT_HEAD}),
+    Action.WITHDRAW_LIBRARY: frozenset({Role.KNOWLEDGE_EDITOR, Role.DEPARTMENT_HEAD}),
+    Action.READ_QUALITY: frozenset(
+        {
+            Role.KNOWLEDGE_EDITOR,
+            Role.DEPARTMENT_HEAD,
+            Role.COMPLIANCE_MANAGER,
+            Role.PRIVACY_OFFICER,
+            Role.OPERATOR,
+            Role.AUDITOR,
+            Role.ADMIN,
+        }
+    ),
     Action.OWN_SETTINGS: EVERY_ROLE,
     Action.ADMINISTER: frozenset({Role.ADMIN}),
     Action.READ_AUDIT: _OVERSIGHT,
@@ -78,7 +96,7 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.READ_POLICY: _OVERSIGHT | {Role.OPERATOR},
 }
 
-NEEDS_CLEARANCE = frozenset({Action.ASK, Action.BREAK_GLASS})
+NEEDS_CLEARANCE = frozenset({Action.ASK, Action.BREAK_GLASS, Action.REVIEW_LIBRARY})
 """Actions a role alone does not open: training and approval must be complete and in date."""
 
 CLINICAL = frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD})

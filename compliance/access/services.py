@@ -24,7 +24,9 @@ from compliance.models import ServiceToken, User
 from compliance.models.tokens import LONGEST_SERVICE
 
 DOMAIN = "service.invalid"
-DELEGABLE = frozenset({Action.BLOCK_NETWORKS, Action.READ_STATUS})
+DELEGABLE = frozenset(
+    {Action.BLOCK_NETWORKS, Action.READ_STATUS, Action.READ_LIBRARY, Action.READ_DRAFTS, Action.EDIT_LIBRARY}
+)
 """What a program may be given: what has an address below /api/, and /metrics. Whatever decides about people, roles,
 sessions or other programs needs a person, and nothing in NEEDS_CLEARANCE is ever here."""
 _USED_EVERY = timedelta(minutes=1)

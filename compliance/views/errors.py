@@ -12,6 +12,7 @@ from django.db import InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 
+from clinchat.lib.http import FileTooLarge
 from clinchat.lib.keys import KeysUnavailable
 from compliance import audit, logs
 from compliance.access import Locked, emergency, refusals
@@ -26,7 +27,7 @@ PASSES = (OperationalError, InterfaceError, KeysUnavailable)
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     if isinstance(exception, RequestDataTooBig):
         refusals.note(audit.Code.INPUT_VALIDATION_FAIL, why="too large")
-        return _page(request, 413)
+        return _page(request, 413, words=exception.words if isinstance(exception, FileTooLarge) else "")
     return _page(request, 400)
 
 

@@ -369,10 +369,8 @@ def test_text_of_patients_and_secrets_never_enter(as_ada: User, new: New) -> Non
     VaultEntry.objects.create(
         scope=conversation.pk, token="[X-1]", label="NAME", value=canary, blind_index=canary.encode()
     )
-    document = Document.objects.create(
-        collection=Collection.objects.create(slug="c", name="C"), external_id="d", title="D"
-    )
-    DocumentVersion.objects.create(document=document, number=1, text=canary, sha256="0" * 64)
+    document = Document.objects.create(collection=Collection.objects.create(slug="c", name="C"), external_id="d")
+    DocumentVersion.objects.create(document=document, number=1, title="D", text=canary, sha256="0" * 64)
     User.objects.filter(pk=as_ada.pk).update(password=canary)
     Clearance.objects.filter(pk=make_clearance(user=as_ada, reason=canary).pk).update(reason=f"{canary} 2")
     device = Authenticator.objects.get(user=as_ada)

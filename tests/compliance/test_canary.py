@@ -29,7 +29,8 @@ from django.core.management import call_command
 from django.db import connection
 from django.test import Client, override_settings
 
-from chat.corpus import embedding, loaders
+from chat import releases
+from chat.corpus import loaders
 from chat.corpus.ingest import ingest
 from chat.models import Collection, Turn
 from clinchat import local
@@ -86,7 +87,7 @@ def portal(transactional_db: None, who: canary.Identity, heard: Path, tmp_path: 
         collection = Collection.objects.create(slug="starter", name="Starter set", starter=True)
         sources = [s for name in ("warfarin", "metformin") for s in loaders.read(STARTER / f"{name}.md").sources]
         ingest(sources=sources, collection=collection)
-        embedding.embed_waiting()
+        releases.embed_waiting()
         until(lambda: "ready" in (kept / "worker.log").read_text(), "the worker does not start")
         until(lambda: answers(port), "the web server does not start")
         yield Portal(port, who, kept)

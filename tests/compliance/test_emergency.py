@@ -49,10 +49,9 @@ def conversation() -> Conversation:
 def document() -> Document:
     """Of a collection that only privacy officers read."""
     collection = Collection.objects.create(slug="closed", name="Closed", readers=[Role.PRIVACY_OFFICER])
-    made = Document.objects.create(collection=collection, external_id="1", title="Closed protocol")
-    DocumentVersion.objects.create(
-        document=made, number=1, status="published", text="Words.", sha256="0" * 64, published_at=clock.now()
-    )
+    made = Document.objects.create(collection=collection, external_id="1")
+    words = {"title": "Closed protocol", "text": "Words.", "sha256": "0" * 64}
+    DocumentVersion.objects.create(document=made, number=1, status="published", published_at=clock.now(), **words)
     return made
 
 

@@ -35,7 +35,7 @@ def test_ready_when_every_part_works(client: Client) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready",
-        "checks": {"database": True, "audit": True, "queue": True, "masking": True},
+        "checks": {"database": True, "audit": True, "queue": True, "masking": True, "search": True},
     }
 
 
@@ -44,7 +44,7 @@ def test_not_ready_without_the_queue(client: Client, no_redis: None) -> None:
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "not ready",
-        "checks": {"database": True, "audit": True, "queue": False, "masking": True},
+        "checks": {"database": True, "audit": True, "queue": False, "masking": True, "search": True},
     }
 
 
@@ -72,6 +72,7 @@ def test_status_page_shows_what_works(client: Client) -> None:
         "Audit trail",
         "Answer queue",
         "Masking of identifiers",
+        "Search index",
     ]
 
 
@@ -84,7 +85,8 @@ def test_status_page_says_degraded_without_internal_detail(client: Client, no_re
 def test_status_page_is_shown_without_the_database(
     client: Client, monkeypatch: pytest.MonkeyPatch, django_assert_num_queries: DjangoAssertNumQueries
 ) -> None:
-    monkeypatch.setitem(health._probes, "database", ("Database", lambda: False))
+    for key in ("database", "search"):
+        monkeypatch.setitem(health._probes, key, (key, lambda: False))
     cast.sign_in(client, cast.alice())
     with django_assert_num_queries(0):
         page = client.get("/status/")

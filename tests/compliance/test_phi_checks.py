@@ -215,6 +215,7 @@ def test_a_library_brings_no_handler_of_its_own() -> None:
     for handler in (logging.StreamHandler(StringIO()), logging.NullHandler(), Lines()):
         library.addHandler(handler)
     assert [type(one) for one in library.handlers] == [logging.NullHandler, Lines]
+    library.handlers.clear()  # the logger stays, for other tests to find
     assert not logging.getLogger("spacy").handlers
 
 

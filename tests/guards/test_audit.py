@@ -34,6 +34,12 @@ NOT_ON_RECORD = {
     "chat.Chunk": "cut from a version that is on record",
     "chat.Term": "word index, made from the passages",
     "chat.Posting": "word index, made from the passages",
+    "chat.Word": "word index, made from the passages",
+    "chat.Vector": "made from the passages by the embedding model",
+    "chat.ReleaseChange": "what a release did is on record with each version's status",
+    "chat.Listing": "made by releases, which are on record",
+    "chat.Evaluation": "measured figures; they can be measured again",
+    "chat.IndexProof": "says only what a check found; it can be made again",
     "compliance.AuditEvent": "the trail itself: append-only and sealed",
     "compliance.Seal": "append-only, signed and anchored outside",
     "compliance.SealedEvent": "append-only, under the root of its seal",
@@ -78,13 +84,16 @@ def test_every_table_is_on_record_or_says_why_not() -> None:
 
 
 def test_no_thread_leaves_its_context_behind() -> None:
-    """A thread begins without the context of whoever starts it: run it in contextvars.copy_context()."""
+    """A thread begins without the context of whoever starts it: run it in contextvars.copy_context().
+
+    Those of chat.llm.network run a model's arithmetic and nothing else.
+    """
     found = [
         place
         for place, text in product()
         if re.search(r"\bThread\((?!target=copy_context\(\)\.run,)|ThreadPoolExecutor\(", text)
     ]
-    assert found == []
+    assert found == ["chat/llm/network.py"]
 
 
 @pytest.mark.django_db

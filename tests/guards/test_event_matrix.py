@@ -17,7 +17,16 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
-from chat.models import Collection, Conversation, Document, DocumentVersion, Turn
+from chat.models import (
+    Collection,
+    Conversation,
+    Document,
+    DocumentVersion,
+    LabelledQuestion,
+    Release,
+    Turn,
+    Upload,
+)
 from clinchat.lib import clock
 from compliance import audit
 from compliance.access import recertification, services
@@ -161,6 +170,49 @@ MATRIX: dict[str, Row] = {
     ),
     "library": Row(),
     "document": Row(leaves=(READ,), arguments={"document_id": "document"}),
+    "library-again": Row(leaves=(READ, ("sensitive_create", "C")), post={}, arguments={"document_id": "document"}),
+    "library-readers": Row(leaves=(READ,), arguments={"document_id": "document"}),
+    "library-withdraw": Row(leaves=(READ,), arguments={"document_id": "document"}),
+    "library-work": Row(leaves=(READ,)),
+    "library-add": Row(),
+    "library-collection": Row(arguments={"slug": "collection"}),
+    "library-upload": Row(leaves=(READ,), arguments={"upload_id": "upload"}),
+    "library-upload-state": Row(arguments={"upload_id": "upload"}),
+    "library-draft": Row(leaves=(READ,), arguments={"draft_id": "draft"}),
+    "library-draft-describe": Row(leaves=(READ,), post={}, arguments={"draft_id": "draft"}),
+    "library-draft-settle": Row(leaves=(READ,), post={}, arguments={"draft_id": "draft"}),
+    "library-draft-submit": Row(leaves=(READ,), post={}, arguments={"draft_id": "draft"}),
+    "library-draft-decide": Row(leaves=(READ,), post={}, arguments={"draft_id": "draft"}),
+    "library-draft-discard": Row(leaves=(READ, ("sensitive_update", "U")), post={}, arguments={"draft_id": "draft"}),
+    "library-releases": Row(leaves=(READ,)),
+    "library-release": Row(leaves=(READ,), arguments={"release_id": "release"}),
+    "library-release-publish": Row(leaves=(READ,), post={}, arguments={"release_id": "release"}),
+    "library-release-back": Row(leaves=(READ,), arguments={"release_id": "release"}),
+    "api-library-collections": Row(),
+    "api-library-documents": Row(),
+    "api-library-document": Row(leaves=(READ,), arguments={"document_id": "document"}),
+    "api-library-withdraw": Row(arguments={"document_id": "document"}),
+    "api-library-uploads": Row(),
+    "api-library-upload": Row(leaves=(("authz_fail", "R"),), arguments={"upload_id": "nothing"}),
+    "api-library-draft": Row(leaves=(("authz_fail", "R"),), arguments={"draft_id": "nothing"}),
+    "api-library-settle": Row(arguments={"draft_id": "nothing"}),
+    "api-library-submit": Row(arguments={"draft_id": "nothing"}),
+    "api-library-decision": Row(arguments={"draft_id": "nothing"}),
+    "api-library-releases": Row(leaves=(READ,)),
+    "api-library-release": Row(leaves=(("authz_fail", "R"),), arguments={"release_id": "nothing"}),
+    "api-library-changes": Row(leaves=(("authz_fail", "R"),), arguments={"release_id": "nothing"}),
+    "api-library-publish": Row(arguments={"release_id": "nothing"}),
+    "api-library-rollback": Row(arguments={"release_id": "nothing"}),
+    "api-library-search": Row(),
+    "api-knowledge-base-status": Row(),
+    "library-quality": Row(leaves=(READ,)),
+    "library-questions": Row(leaves=(READ,), arguments={"slug": "collection"}),
+    "library-questions-file": Row(leaves=(READ,), arguments={"slug": "collection"}),
+    "library-questions-evaluate": Row(post={}, arguments={"slug": "collection"}),
+    "library-questions-remove": Row(leaves=(("sensitive_delete", "D"),), post={}, arguments={"slug": "collection"}),
+    "library-question-remove": Row(
+        leaves=(("sensitive_delete", "D"),), post={}, arguments={"slug": "collection", "question_id": "question"}
+    ),
     "audit": Row(leaves=(READ,)),
     "audit-event": Row(leaves=(READ,), arguments={"event_id": "event"}),
     "audit-day": Row(leaves=(READ,), arguments={"person_id": "person", "on": "today"}),
@@ -196,7 +248,7 @@ MATRIX: dict[str, Row] = {
     "api-unblock-ip": Row(),
     "audit-retention-cancel": Row(leaves=(("sensitive_update", "U"),), post={}, arguments={"purge_id": "purge"}),
 }
-PEOPLE = ("alice", "bob", "nadia", "dora", "pat", "sam", "carol", "otto", "audra", "ada", "mallory")
+PEOPLE = ("alice", "bob", "nadia", "dora", "edith", "pat", "sam", "carol", "otto", "audra", "ada", "mallory")
 
 
 def addresses(resolver: URLResolver) -> dict[str, Callable[..., Any]]:
@@ -212,9 +264,17 @@ def addresses(resolver: URLResolver) -> dict[str, Callable[..., Any]]:
 def things(alice: User) -> dict[str, Any]:
     """One of everything an address can name."""
     collection = Collection.objects.create(slug="m", name="Matrix")
-    document = Document.objects.create(collection=collection, external_id="1", title="A title")
-    DocumentVersion.objects.create(
-        document=document, number=1, status="published", text="Words.", sha256="0" * 64, published_at=clock.now()
+    question = LabelledQuestion.objects.create(collection=collection, external_id="1", text="A question?")
+    document = Document.objects.create(collection=collection, external_id="1")
+    words = {"text": "Words.", "sha256": "0" * 64, "title": "A title"}
+    DocumentVersion.objects.create(document=document, number=1, status="published", published_at=clock.now(), **words)
+    other = Document.objects.create(collection=collection, external_id="2")
+    draft = DocumentVersion.objects.create(document=other, number=1, **words)
+    upload = Upload.objects.create(
+        collection=collection, file_name="a.md", size=1, sha256="0" * 64, state="refused", created_by=alice
+    )
+    release = Release.objects.create(
+        collection=collection, kind="edited", state="published", number=1, published_at=clock.now()
     )
     conversation = Conversation.objects.create(author=alice, title="A question")
     turn = Turn.objects.create(
@@ -257,6 +317,11 @@ def things(alice: User) -> dict[str, Any]:
         "conversation": conversation.pk,
         "turn": turn.pk,
         "document": document.pk,
+        "collection": collection.slug,
+        "question": question.pk,
+        "draft": draft.pk,
+        "upload": upload.pk,
+        "release": release.pk,
         "event": event,
         "person": alice.pk,
         "today": clock.now().date(),
@@ -279,19 +344,32 @@ def may(key: str, user: User, action: Action | None) -> bool:
     return allowed and (action not in NEEDS_CLEARANCE or key in CLEARED)
 
 
-def left_behind(client: Client, address: str, row: Row) -> tuple[int, list[tuple[str, str]], set[str]]:
-    """Status of the answer, events of the request, and who they name. What the request did is undone."""
-    visitor = Client()
-    nothing_counted()  # what repeats itself is told once a minute
-    visitor.cookies.update(client.cookies)  # signing out must not end the visits that follow
-    before = set(AuditEvent.objects.values_list("pk", flat=True))
-    with transaction.atomic():
-        response = visitor.get(address) if row.post is None else visitor.post(address, row.post)
-        if response.streaming:
-            response.getvalue()
-        new = list(AuditEvent.objects.exclude(pk__in=before))
-        transaction.set_rollback(True)
-    return response.status_code, sorted((e.code, e.action) for e in new), {str(e.actor_id) for e in new}
+def events() -> dict[uuid.UUID, tuple[str, str, uuid.UUID | None]]:
+    """What the audit trail holds: code, action and actor of each event."""
+    return {pk: tuple(rest) for pk, *rest in AuditEvent.objects.values_list("pk", "code", "action", "actor_id")}
+
+
+class Visitor:
+    """Sends requests and undoes what they did. `before` is what the trail held when it came."""
+
+    def __init__(self) -> None:
+        self.client = Client()  # one for all requests: making one reads the whole middleware
+        self.before = events()
+
+    def left_behind(
+        self, address: str, row: Row, *, signed_in: Client | None = None
+    ) -> tuple[int, list[tuple[str, str]], set[str]]:
+        """Status of the answer, events of the request, and who they name."""
+        nothing_counted()  # what repeats itself is told once a minute
+        self.client.cookies.clear()  # signing out must not end the visits that follow
+        self.client.cookies.update(signed_in.cookies if signed_in else {})
+        with transaction.atomic():
+            response = self.client.get(address) if row.post is None else self.client.post(address, row.post)
+            if response.streaming:
+                response.getvalue()
+            new = [event for pk, event in events().items() if pk not in self.before]
+            transaction.set_rollback(True)
+        return response.status_code, sorted((code, action) for code, action, _ in new), {str(who) for *_, who in new}
 
 
 def test_every_address_has_a_row() -> None:
@@ -305,11 +383,11 @@ def test_who_gets_in_and_what_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None
     people = {key: getattr(cast, key)() for key in PEOPLE}
     made = things(people["alice"])
     clients = {key: cast.sign_in(Client(), user) for key, user in people.items()}
-    wrong = []
+    wrong, visitor = [], Visitor()
     for (name, row), key in itertools.product(MATRIX.items(), PEOPLE):
         action = getattr(views[name], "access_action", None)
         address = reverse(name, kwargs={k: made[v] for k, v in row.arguments.items()})
-        status, left, actors = left_behind(clients[key], address, row)
+        status, left, actors = visitor.left_behind(address, row, signed_in=clients[key])
         if not may(key, people[key], action):
             expected, fits = [DENIED], status == 403
         elif row.own and row.own != key:
@@ -324,10 +402,10 @@ def test_who_gets_in_and_what_it_leaves(monkeypatch: pytest.MonkeyPatch) -> None
 @pytest.mark.django_db
 def test_a_stranger_gets_no_further_than_the_door_and_leaves_nothing() -> None:
     views = addresses(get_resolver())
-    made = things(cast.alice())
+    made, visitor = things(cast.alice()), Visitor()
     for name, row in MATRIX.items():
         address = reverse(name, kwargs={k: made[v] for k, v in row.arguments.items()})
-        status, left, _ = left_behind(Client(), address, row)
+        status, left, _ = visitor.left_behind(address, row)
         if hasattr(views[name], "access_action"):
             assert status in {302, 401}, f"{name} opened to a stranger"
         assert left == (sorted(row.leaves) if name in TOLD_OF_ANYBODY else []), f"{name}: {left}"
