@@ -10,12 +10,15 @@ from clinchat import local
 
 
 def main() -> int:
-    names = ("embedding", "stages", "retrieval", "answers", "audit", "rotation", "sessions", "fit", "phi")
+    names = ("embedding", "stages", "retrieval", "quotes", "answers", "library", "audit", "rotation", "sessions", "phi")
+    rewriting = ("train",)
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="name", help=f"any of: {', '.join(names)} (default: all)")
+    parser.add_argument(
+        "names", nargs="*", metavar="name", help=f"any of: {', '.join((*names, *rewriting))} (default: all but train)"
+    )
     parser.add_argument("--collection", default="demo", help="collection that is asked (default: demo)")
     chosen = parser.parse_args()
-    if unknown := set(chosen.names) - set(names):
+    if unknown := set(chosen.names) - {*names, *rewriting}:
         parser.error(f"unknown measurement: {', '.join(sorted(unknown))}")
 
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "clinchat.settings")
@@ -23,10 +26,10 @@ def main() -> int:
     import django
 
     django.setup()
-    from bench import answers, audit, embedding, fit, phi, retrieval, rotation, sessions, stages
+    from bench import answers, audit, embedding, library, phi, quotes, retrieval, rotation, sessions, stages, train
 
-    modules = (embedding, stages, retrieval, answers, audit, rotation, sessions, fit, phi)
-    measurements = dict(zip(names, modules, strict=True))
+    modules = (embedding, stages, retrieval, quotes, answers, library, audit, rotation, sessions, phi, train)
+    measurements = dict(zip((*names, *rewriting), modules, strict=True))
     for name in chosen.names or names:
         print(f"\n== {name} ==")
         if reason := measurements[name].run(chosen.collection):

@@ -23,8 +23,8 @@ from django_otp import DEVICE_ID_SESSION_KEY
 
 from bench import scratch
 from bench.data import keep, percentile, table
-from chat import services
-from chat.corpus import embedding, loaders
+from chat import releases, services
+from chat.corpus import loaders
 from chat.corpus.ingest import ingest
 from chat.models import Collection, Turn
 from chat.pipeline.run import run as answer
@@ -237,7 +237,7 @@ def _turns() -> dict[str, Any]:
     phi.warm()
     library = Collection.objects.create(slug="starter", name="Starter set", starter=True)
     ingest(sources=loaders.read(BASE_DIR / "chat/corpus/starter").sources, collection=library)
-    embedding.embed_waiting()
+    releases.embed_waiting()
     plain = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     silent = mock.patch("chat.streams.publisher", return_value=lambda _event, _data: None)
     alone = mock.patch.object(services, "_dispatch")

@@ -1,31 +1,49 @@
-"""Chunks of 180 words embedded per second, cut from the stored documents themselves."""
+"""The embedding models side by side: passages a second, milliseconds for a question, memory and disk.
+
+Each runs in a process of its own on the same passages of the stored documents, as they are embedded, one run after the
+other; the rate is also given by the time of the processor, which what else runs here does not change.
+"""
 
 from __future__ import annotations
 
-import time
+import json
+import subprocess
+import sys
 
-from bench.data import keep, table
-from chat.llm import minilm
-from chat.models import DocumentVersion
+from bench.data import keep, questions, table
+from chat.corpus.vectors import search_text
+from chat.llm import encoders, minilm, splade
+from chat.models import Chunk
 
-WORDS = 180
-CHUNKS = 192
-RUNS = 3
+PASSAGES = 192
+QUESTIONS = 100
 
 
 def run(collection: str) -> str | None:
-    texts = DocumentVersion.objects.filter(document__collection__slug=collection).values_list("text", flat=True)
-    words = " ".join(texts[:600]).split()
-    chunks = [" ".join(words[i : i + WORDS]) for i in range(0, len(words) - WORDS, WORDS)][:CHUNKS]
-    if len(chunks) < CHUNKS:
+    chunks = Chunk.objects.filter(live=True, collection__slug=collection).select_related("version")
+    spread = max(chunks.count() // PASSAGES, 1)
+    ids = list(chunks.order_by("pk").values_list("pk", flat=True)[::spread][:PASSAGES])
+    if len(ids) < PASSAGES:
         return f"collection “{collection}” has too little text (make demo-corpus loads it)"
-    minilm.embed(chunks[: minilm.BATCH])
-    rates = []
-    for _ in range(RUNS):
-        started = time.perf_counter()
-        minilm.embed(chunks)
-        rates.append(round(len(chunks) / (time.perf_counter() - started), 1))
-    rows = [[minilm.NAME, CHUNKS, WORDS, min(rates), sorted(rates)[RUNS // 2], max(rates)]]
-    table(["model", "chunks", "words each", "chunks/s min", "median", "max"], rows)
-    keep("embedding", {"chunks_per_second": rates})
+    texts = [
+        search_text(title=c.version.title, section=c.section, lead=c.lead, text=c.text)
+        for c in chunks.filter(pk__in=ids)
+    ]
+    asked = [row["question"] for row in questions()[:QUESTIONS]] or [text[:80] for text in texts[:QUESTIONS]]
+    lengths = [len(minilm.tokens(text)) for text in texts]
+    print(f"{len(texts)} passages of {sum(lengths) / len(lengths):.0f} tokens (WordPiece), {len(asked)} questions")
+    rows, result = [], {}
+    for name in [*encoders.names(), splade.NAME]:
+        done = subprocess.run(
+            [sys.executable, "-m", "bench.encoder", name],
+            input=json.dumps({"texts": texts, "asked": asked}),
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found = result[name] = json.loads(done.stdout)
+        columns = ("per_second", "per_second_by_processor", "query_p50_ms", "query_p95_ms", "memory_mb", "disk_mb")
+        rows.append([name, *(found[column] for column in columns)])
+    table(["model", "passages/s", "by processor", "question p50 ms", "p95", "memory MB", "disk MB"], rows)
+    keep("embedding", result)
     return None
