@@ -1,7 +1,8 @@
 """The people of the tests. Each access test says by name who may and who may not.
 
 alice and bob are cleared clinicians of one department, nadia is still in training, dora heads the department,
-mallory is signed in and cleared for nothing; the others each hold the one role compliance/demo.py names.
+edith edits the library, mallory is signed in and cleared for nothing; the others each hold the one role
+compliance/demo.py names.
 """
 
 from __future__ import annotations
@@ -37,6 +38,10 @@ def nadia() -> User:
 
 def dora() -> User:
     return _person("dora")
+
+
+def edith() -> User:
+    return _person("edith")
 
 
 def pat() -> User:

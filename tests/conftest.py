@@ -2,22 +2,51 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.db import connection
+
+TESTS = Path(__file__).parent
+LONGEST = (
+    "guards/test_access_matrix.py",
+    "browser/test_library.py",
+    "browser/test_journey.py",
+    "api/test_fuzz.py",
+    "compliance/test_audit_tampering.py",
+    "compliance/test_log_processes.py",
+    "guards/test_event_matrix.py",
+    "browser/test_asking_masked.py",
+    "browser/test_audit.py",
+    "browser/test_account.py",
+    "browser/test_masking.py",
+    "compliance/test_audit_roles.py",
+    "chat/test_stream_ends.py",
+    "compliance/test_canary.py",
+    "local/test_recovery.py",
+    "local/test_manage.py",
+)
+"""The files that take more than 20 seconds. They come first, so that no process is left alone with one at the end."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {str(TESTS / name): number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: rank.get(str(item.path), len(rank)))
 
 
 @pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Transactional tests empty every table afterwards, which the tables on record rightly refuse."""
     from compliance.audit import lane
-    from tests import trail  # models can be imported from here on
+    from tests import emptying, trail  # models can be imported from here on
 
     with django_db_blocker.unblock():
         trail.allow_truncate()
+        emptying.hurry()
     yield
     lane.close()
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # threads of servers may still hold some
@@ -60,6 +89,8 @@ def _masker() -> None:
     from compliance import phi
 
     phi.warm()
+    gc.collect()
+    gc.freeze()  # see tests/environment.py
 
 
 @pytest.fixture(autouse=True)

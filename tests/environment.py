@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import tempfile
 from pathlib import Path
@@ -12,6 +13,7 @@ for name in [n for n in os.environ if n.startswith(OURS)]:
         del os.environ[name]
 var = os.environ.get("CLINCHAT_TEST_VAR") or str(Path(tempfile.gettempdir()) / "clinchat-tests")
 os.environ["CLINCHAT_VAR"] = var + os.environ.get("PYTEST_XDIST_WORKER", "")  # servers of its own for each process
+gc.set_threshold(50_000, 20, 20)  # a million objects are loaded and stay: looking at them was a tenth of all time
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps an event loop in the main thread
 
 from clinchat import local

@@ -1,15 +1,20 @@
 """What every page is checked for in a browser: blocked content, script errors, axe, sideways scrolling.
 
-axe itself needs eval, so it runs in a context made with `bypass_csp=True`; everything else runs under the real policy.
+axe needs eval, so it runs in a JavaScript world of its own beside that of the page: the page keeps its real policy.
+A page is opened once for each size. Only its colors depend on the color scheme (tests/guards/test_color_schemes.py
+keeps it so), so in the second scheme axe is asked for the rules that read colors.
 """
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Playwright
+from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, Playwright
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
@@ -22,8 +27,12 @@ ARGS = [
 ]
 DESKTOP = (1440, 900)
 PHONE = (390, 844)
+SIZES = {"desktop": DESKTOP, "phone": PHONE}
 NARROWEST = 320
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+COLORS = {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}
+"""The rules for which axe reads colors."""
+LOOKS: dict[Literal["light", "dark"], dict[str, Any]] = {"light": {"type": "tag", "values": RULES}, "dark": COLORS}
 WATCH = """
 window.__violations = [];
 document.addEventListener('securitypolicyviolation', (event) => {
@@ -37,21 +46,13 @@ def launch(playwright: Playwright) -> Browser:
     return playwright.chromium.launch(executable_path=CHROMIUM, args=ARGS)
 
 
-def context(
-    browser: Browser,
-    *,
-    size: tuple[int, int] = DESKTOP,
-    dark: bool = False,
-    scripts: bool = True,
-    bypass_csp: bool = False,
-) -> BrowserContext:
+def context(browser: Browser, *, size: tuple[int, int] = DESKTOP, scripts: bool = True) -> BrowserContext:
     """A clean profile that asks for less motion, so that pictures and positions are stable."""
     return browser.new_context(
         viewport={"width": size[0], "height": size[1]},
-        color_scheme="dark" if dark else "light",
+        color_scheme="light",
         reduced_motion="reduce",
         java_script_enabled=scripts,
-        bypass_csp=bypass_csp,
         service_workers="block",
     )
 
@@ -81,20 +82,63 @@ def _axe() -> str:
     return files("axe_playwright_python").joinpath("axe.min.js").read_text()
 
 
-def axe(page: Page) -> list[str]:
-    """Violations of WCAG 2.2 A and AA and of best practice, one line each. The page's context bypasses the policy."""
+_sessions: WeakKeyDictionary[Page, CDPSession] = WeakKeyDictionary()
+
+
+def _beside(page: Page, script: str, *, world: int) -> Any:
+    answer = _sessions[page].send(
+        "Runtime.evaluate",
+        {"expression": script, "contextId": world, "awaitPromise": True, "returnByValue": True},
+    )
+    assert "exceptionDetails" not in answer, answer["exceptionDetails"]
+    return answer["result"].get("value")
+
+
+def _world(page: Page) -> int:
+    """A JavaScript world with axe in it, which sees the document and styles of the page and not its scripts."""
+    if page not in _sessions:
+        _sessions[page] = page.context.new_cdp_session(page)
+    frame = _sessions[page].send("Page.getFrameTree")["frameTree"]["frame"]["id"]
+    made = _sessions[page].send("Page.createIsolatedWorld", {"frameId": frame, "worldName": "axe"})
+    world = int(made["executionContextId"])
+    _beside(page, f"{_axe()}; undefined", world=world)
+    return world
+
+
+def _violations(page: Page, world: int, *, what: dict[str, Any]) -> Iterator[str]:
+    options = json.dumps({"runOnly": what, "resultTypes": ["violations"]})
+    result = _beside(page, f"axe.run(document, {options})", world=world)
+    assert result["passes"] or result["violations"], "axe has looked at nothing"
+    for violation in result["violations"]:
+        for node in violation["nodes"]:
+            yield f"axe {violation['id']}: {node['target']} {node['failureSummary']}"
+
+
+def judge(page: Page) -> list[str]:
+    """What is wrong with a page as it stands, one line each: in its size, both color schemes, and on a narrow screen.
+
+    That is every violation of WCAG 2.2 A and AA and of best practice. The page is left as it was, in light colors.
+    """
+    size = page.viewport_size
+    assert size is not None
     page.evaluate("window.scrollTo(0, 0)")  # what has scrolled half under the bar is no small target
-    page.evaluate(_axe())
-    result: dict[str, Any] = page.evaluate("rules => axe.run(document, {runOnly: rules})", RULES)
-    return [
-        f"axe {violation['id']}: {node['target']} {node['failureSummary']}"
-        for violation in result["violations"]
-        for node in violation["nodes"]
-    ]
+    world = _world(page)
+    found, grounds = [], []
+    for scheme, what in LOOKS.items():
+        page.emulate_media(color_scheme=scheme)
+        found += [f"{line} ({scheme})" for line in _violations(page, world, what=what)]
+        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    if len(set(grounds)) != len(LOOKS):
+        found.append(f"the page is {grounds[0]} in every color scheme")
+    page.emulate_media(color_scheme="light")
+    if scrolls_sideways(page):
+        found.append(f"scrolls sideways at {NARROWEST} px")
+    page.set_viewport_size(size)
+    return found
 
 
 def send(page: Page, button: str) -> None:
-    """Press a form's button and wait for the page that answers: a click alone returns before it comes."""
+    """Press a form's button and wait for the page that answers: a click alone returns before the old one is gone."""
     with page.expect_navigation():
         page.get_by_role("button", name=button).first.click()
 

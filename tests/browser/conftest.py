@@ -12,13 +12,13 @@ from django.db import connections
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
-from chat import streams
-from chat.corpus import embedding, loaders
+from chat import releases, streams
+from chat.corpus import loaders
 from chat.corpus.ingest import ingest
 from chat.models import Collection
 from chat.pipeline.run import run
 from compliance.models import User
-from tests import cast
+from tests import cast, remembering
 from tests.browser import checks
 
 STARTER = Path(__file__).parents[2] / "chat/corpus/starter/monographs"
@@ -48,7 +48,8 @@ def portal(transactional_db: None, live_server: object, monkeypatch: pytest.Monk
     names = ("warfarin", "trimethoprim-sulfamethoxazole")
     sources = [source for name in names for source in loaders.read(STARTER / f"{name}.md").sources]
     ingest(sources=sources, collection=collection)
-    embedding.embed_waiting()
+    with remembering.vectors():
+        releases.embed_waiting()
     monkeypatch.setattr("chat.tasks.answer_turn.delay", _answer_in_a_thread)
     return str(live_server)
 
@@ -87,3 +88,34 @@ def open_as(browser: Browser, portal: str) -> Iterator[SignIn]:
     yield opened
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(params=list(checks.SIZES.values()), ids=list(checks.SIZES))
+def size(request: pytest.FixtureRequest) -> tuple[int, int]:
+    """Desktop and phone; the color schemes are the business of checks.judge."""
+    found: tuple[int, int] = request.param
+    return found
+
+
+Judged = Callable[[dict[str, User | None]], list[str]]
+
+
+@pytest.fixture
+def judged(open_as: SignIn, portal: str, size: tuple[int, int]) -> Judged:
+    """What is wrong with the pages at these addresses, each opened by its person; nobody signs in twice."""
+    contexts: dict[object, BrowserContext] = {}
+
+    def look(addresses: dict[str, User | None]) -> list[str]:
+        found = []
+        for address, person in addresses.items():
+            key = person and person.pk
+            if key not in contexts:
+                contexts[key] = open_as(person, size=size).context
+            page = contexts[key].new_page()  # what the page before has left undone is none of this one's errors
+            watch = checks.Watch(page)
+            page.goto(portal + address)
+            found += [f"{address}: {problem}" for problem in (*checks.judge(page), *watch.problems())]
+            page.close()
+        return found
+
+    return look

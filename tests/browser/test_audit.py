@@ -9,14 +9,14 @@ from typing import Any
 import pytest
 from django.urls import reverse
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
 from compliance import audit, vault
 from compliance.audit import seal
 from compliance.models import ActorKind, AuditVerification, Clearance, Code, Crude, Outcome
 from tests import cast
 from tests.browser import checks
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import Judged, SignIn
 
 NUMBER = "00482913"
 
@@ -141,22 +141,5 @@ def addresses(event_id: uuid.UUID) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [checks.DESKTOP, checks.PHONE], ids=["desktop", "phone"])
-def test_pages_are_accessible_and_fit(
-    open_as: SignIn, portal: str, event_id: uuid.UUID, size: tuple[int, int], dark: bool
-) -> None:
-    found = []
-    for address, person in addresses(event_id).items():
-        page: Page = open_as(person, size=size, dark=dark)
-        watch = checks.Watch(page)
-        page.goto(portal + address)
-        found += [f"{address}: {p}" for p in watch.problems()]
-        if checks.scrolls_sideways(page):
-            found.append(f"{address} scrolls sideways at {checks.NARROWEST} px")
-        audited = open_as(person, size=size, dark=dark, bypass_csp=True)
-        audited.goto(portal + address)
-        found += [f"{address}: {p}" for p in checks.axe(audited)]
-        page.context.close()
-        audited.context.close()
-    assert found == []
+def test_pages_are_accessible_and_fit(judged: Judged, event_id: uuid.UUID) -> None:
+    assert judged(addresses(event_id)) == []

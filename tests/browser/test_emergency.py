@@ -61,27 +61,22 @@ def test_from_not_found_to_the_finding(open_as: SignIn, portal: str, conversatio
     assert BreakGlass.objects.get().finding == "justified"
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [checks.DESKTOP, checks.PHONE], ids=["desktop", "phone"])
 def test_pages_have_no_violation_and_do_not_scroll_sideways(
-    open_as: SignIn, portal: str, conversation: Conversation, dark: bool, size: tuple[int, int]
+    open_as: SignIn, portal: str, conversation: Conversation, size: tuple[int, int]
 ) -> None:
-    bob = open_as(cast.bob(), size=size, dark=dark, bypass_csp=True)
+    bob = open_as(cast.bob(), size=size)
     bob.goto(f"{portal}{reverse('emergency')}?for=/ask/x/")
-    found = {"take": checks.axe(bob)}
+    found = {"take": checks.judge(bob)}
     checks.send(bob, "Take access for 60 minutes")
-    found["take, refused"] = checks.axe(bob)
+    found["take, refused"] = checks.judge(bob)
     bob.get_by_label("Conversation or document").fill(str(conversation.pk))
     bob.get_by_label("Reason").fill(REASON)
     bob.get_by_role("button", name="Take access for 60 minutes").click()
     expect(bob.get_by_text("Marisol Quintero").first).to_be_visible()
-    found["opened"] = checks.axe(bob)
-    pat = open_as(cast.pat(), size=size, dark=dark, bypass_csp=True)
+    found["opened"] = checks.judge(bob)
+    pat = open_as(cast.pat(), size=size)
     review = reverse("emergency-review", args=[BreakGlass.objects.get().pk])
     for name, address in (("list", reverse("emergency-reviews")), ("review", review), ("matrix", reverse("matrix"))):
         pat.goto(f"{portal}{address}")
-        found[name] = checks.axe(pat)
-        assert not checks.scrolls_sideways(pat), name
-        pat.set_viewport_size({"width": size[0], "height": size[1]})
-    assert not checks.scrolls_sideways(bob)
-    assert {name: violations for name, violations in found.items() if violations} == {}
+        found[name] = checks.judge(pat)
+    assert {name: problems for name, problems in found.items() if problems} == {}

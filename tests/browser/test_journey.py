@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 
-import pytest
 from playwright.sync_api import Page, expect
 
 from chat.models import Citation, Turn
 from tests import cast
 from tests.browser import checks
-from tests.browser.conftest import SignIn
+from tests.browser.conftest import Judged, SignIn
 from tests.chat.making import QUESTION
 
 NAMED = f"Maria Lopez, MRN 00482913. {QUESTION}"
@@ -137,9 +136,7 @@ def test_signed_out_the_back_button_shows_nothing(open_as: SignIn, portal: str) 
     expect(page.get_by_text("Maria Lopez")).to_have_count(0)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("size", [checks.DESKTOP, checks.PHONE], ids=["desktop", "phone"])
-def test_pages_are_accessible_and_fit(open_as: SignIn, portal: str, size: tuple[int, int], dark: bool) -> None:
+def test_pages_are_accessible_and_fit(judged: Judged) -> None:
     from tests.chat.making import answered
 
     alice = cast.alice()
@@ -158,17 +155,4 @@ def test_pages_are_accessible_and_fit(open_as: SignIn, portal: str, size: tuple[
         "/status/": None,
         "/nowhere/": alice,
     }
-    found = []
-    for address, person in addresses.items():
-        page = open_as(person, size=size, dark=dark)
-        watch = checks.Watch(page)
-        page.goto(portal + address)
-        found += [f"{address}: {p}" for p in watch.problems() if "404" not in p]
-        if checks.scrolls_sideways(page):
-            found.append(f"{address} scrolls sideways at {checks.NARROWEST} px")
-        audited = open_as(person, size=size, dark=dark, bypass_csp=True)
-        audited.goto(portal + address)
-        found += [f"{address}: {p}" for p in checks.axe(audited)]
-        page.context.close()
-        audited.context.close()
-    assert found == []
+    assert [problem for problem in judged(addresses) if "status of 404" not in problem] == []

@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from django.test import Client
 
-from chat.corpus import embedding, loaders
+from chat import releases
+from chat.corpus import loaders
 from chat.corpus.ingest import ingest
 from chat.models import Collection
 from clinchat import local
 from clinchat.local import redis_server
-from tests import cast
+from tests import cast, remembering
 
 STARTER = Path(__file__).parents[2] / "chat/corpus/starter"
 DOCUMENTS = ("monographs/warfarin.md", "monographs/trimethoprim-sulfamethoxazole.md", "monographs/metformin.md")
@@ -25,7 +26,8 @@ def library(db: None) -> Collection:
     collection = Collection.objects.create(slug="starter", name="Starter set", starter=True)
     sources = [source for name in DOCUMENTS for source in loaders.read(STARTER / name).sources]
     ingest(sources=sources, collection=collection)
-    embedding.embed_waiting()
+    with remembering.vectors():
+        releases.embed_waiting()
     return collection
 
 

@@ -24,7 +24,8 @@ from tests.chat.making import answered, make_turn
 
 # Words no detector takes for a name, so that they are missed.
 MISSED = "plimsollite"
-TEXT = f"Can {MISSED} from Maria Lopez's ward take warfarin? {MISSED.upper()} is 54."
+ASKED = "How is warfarin bleeding reversed with vitamin K"
+TEXT = f"{ASKED} in {MISSED} from Maria Lopez's ward? {MISSED.upper()} is 54."
 
 
 def report(client: Client, turn: Turn, **fields: str) -> Any:
@@ -75,7 +76,7 @@ def test_nothing_of_the_words_is_left_in_a_row(alice: Client, library: Collectio
     report(alice, turn)
     assert readable(MISSED) == []
     turn.refresh_from_db()
-    assert turn.conversation.title == Turn.objects.get().question
+    assert turn.question.startswith(turn.conversation.title.removesuffix("…"))
     assert Feedback.objects.get().comment == "Wrong for [OTHER_ID-1], right for [NAME-1]"
     assert "No document contains" not in json.dumps(turn.blocks)
     assert turn.blocks, "what was quoted stays"
@@ -96,8 +97,9 @@ def test_nothing_of_the_words_is_left_in_a_row(alice: Client, library: Collectio
 def test_an_answer_forgets_reported_words_however_they_were_written(
     alice: Client, library: Collection, words: str, stands: str
 ) -> None:
-    turn = answered(author=cast.alice(), text=f"Can {stands} take warfarin with vexolumab?")
+    turn = answered(author=cast.alice(), text=f"{ASKED} in {stands} after vexolumab?")
     assert len(turn.evidence["unknown"]) > 1
+    assert "msollite" in json.dumps(turn.blocks, ensure_ascii=False)
     assert "It is masked now" in text_of(report(alice, turn, words=words))
     turn.refresh_from_db()
     assert turn.evidence["unknown"] == ["vexolumab"], "a word that still stands in the question stays"
