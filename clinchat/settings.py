@@ -10,11 +10,10 @@ import re
 from pathlib import Path
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from celery.schedules import crontab
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from clinchat import __version__, env, local
+from clinchat import __version__, embedding, env, local, schedule
 from compliance import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -208,6 +207,13 @@ LIMITS = {
     "export": env.rate("CLINCHAT_LIMIT_EXPORT", "10/3600"),
 }
 CLINCHAT_GEOIP_FILE = env.file("CLINCHAT_GEOIP_FILE")  # countries of addresses, MaxMind DB format
+CLINCHAT_ABSTENTION = env.number("CLINCHAT_ABSTENTION", 5, low=1, high=30)  # of 100 answerable questions, unanswered
+CLAMD = env.address("CLINCHAT_CLAMD")  # asked about each uploaded file
+
+# ── Embedding models ───────────────────────────────────────────────────────────────────────────────────────────
+CLINCHAT_EMBEDDING_MODEL = env.text("CLINCHAT_EMBEDDING_MODEL")  # that a new installation is indexed with
+CLINCHAT_SPARSE = env.flag("CLINCHAT_SPARSE", default=False)  # the learned sparse model as a third leg of the search
+EMBEDDING_ENDPOINT = embedding.endpoint()
 
 # ── Sessions, cookies, transport ───────────────────────────────────────────────────────────────────────────────
 PHI_NER = env.flag("CLINCHAT_PHI_NER", default=True)  # the named-entity model as a second layer
@@ -292,7 +298,16 @@ SPECTACULAR_SETTINGS = {
     "VERSION": __version__,
     "OAS_VERSION": "3.1.1",
     "SCHEMA_PATH_PREFIX": "/api/",
+    "COMPONENT_SPLIT_PATCH": False,  # what a change must hold is the same whatever the verb
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
+    "ENUM_NAME_OVERRIDES": {
+        "DocumentKind": "chat.models.library.Kind",
+        "DocumentStatus": "chat.models.library.DocumentVersion.Status",
+        "FindingKind": "chat.models.library.Finding.Kind",
+        "UploadState": "chat.models.library.Upload.State",
+        "ReleaseKind": "chat.models.releases.Release.Kind",
+        "ReleaseState": "chat.models.releases.Release.State",
+    },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",
         "compliance.api.schema.with_problems",
@@ -314,68 +329,7 @@ CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_WORKER_PROC_ALIVE_TIMEOUT = 60.0  # seconds; a new process loads its model first
 CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = True
 CELERY_TIMEZONE = "UTC"
-CELERY_BEAT_SCHEDULE = {
-    "seal-events": {
-        "task": "compliance.tasks.seal_events",
-        "schedule": 2.0,
-        "options": {"queue": "sealing", "expires": 2},
-    },
-    "make-months": {
-        "task": "compliance.tasks.make_months",
-        "schedule": crontab(hour="*/6", minute="5"),
-        "options": {"queue": "sealing", "expires": 3600},
-    },
-    "verify-recent": {
-        "task": "compliance.tasks.verify_recent",
-        "schedule": crontab(minute="*/10"),
-        "options": {"queue": "maintenance", "expires": 600},
-    },
-    "verify-all": {
-        "task": "compliance.tasks.verify_all",
-        "schedule": crontab(hour="2", minute="30"),
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "remind-of-emergencies": {
-        "task": "compliance.tasks.remind_of_emergencies",
-        "schedule": crontab(hour="7", minute="0"),
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "remind-of-mask-reports": {
-        "task": "compliance.tasks.remind_of_mask_reports",
-        "schedule": crontab(day_of_week="1", hour="7", minute="0"),
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "end-sessions": {
-        "task": "compliance.tasks.end_sessions",
-        "schedule": 60.0,
-        "options": {"queue": "maintenance", "expires": 60},
-    },
-    "review-accounts": {
-        "task": "compliance.tasks.review_accounts",
-        "schedule": crontab(hour="3", minute="10"),
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "review-roles": {
-        "task": "compliance.tasks.review_roles",
-        "schedule": crontab(hour="3", minute="20"),
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "fail-lost-answers": {
-        "task": "chat.tasks.fail_lost_answers",
-        "schedule": 10.0,
-        "options": {"queue": "maintenance", "expires": 10},
-    },
-    "forget-values": {
-        "task": "chat.tasks.forget_values",
-        "schedule": crontab(hour="3", minute="30"),
-        "options": {"queue": "maintenance", "expires": 3600},
-    },
-    "resume-embedding": {
-        "task": "chat.tasks.embed_waiting_chunks",
-        "schedule": 60.0,
-        "options": {"queue": "embedding", "expires": 60},
-    },
-}
+CELERY_BEAT_SCHEDULE = schedule.EVERY
 
 # ── Time, language, logs ───────────────────────────────────────────────────────────────────────────────────────
 LANGUAGE_CODE = "en-us"

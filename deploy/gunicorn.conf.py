@@ -31,11 +31,13 @@ logs.serve(masker=False)  # in this process, which watches over the workers and 
 
 
 def post_worker_init(_worker: object) -> None:
-    """Load the detectors before the first question, not during it."""
+    """Load the detectors before the first question, not during it. What is raised here ends the server."""
+    from chat import starting
     from compliance import masking
     from compliance.audit import lifecycle
 
     logs.serve()
+    starting.require_model()
     masking.start("web")
     lifecycle.started("web")
 
