@@ -110,7 +110,7 @@ def _with_sparse(collection: Collection) -> dict[str, Search]:
     if not settings.CLINCHAT_SPARSE:
         return {}
     return {
-        "learned sparse (HNSW)": lambda one: _sparse(one, collection),
+        "learned sparse": lambda one: _sparse(one, collection),
         "fused with learned sparse": lambda one: _fused(one, collection, readings=0, third=True),
     }
 

@@ -4,7 +4,6 @@ import clinchat.lib.clock
 import django.contrib.postgres.fields
 import django.db.models.deletion
 import pgvector.django.halfvec
-import pgvector.django.indexes
 import pgvector.django.sparsevec
 import uuid
 from django.conf import settings
@@ -249,17 +248,6 @@ class Migration(migrations.Migration):
             name="sparse",
             field=pgvector.django.sparsevec.SparseVectorField(
                 dimensions=30522, editable=False, help_text="Weights of chat.llm.splade.", null=True
-            ),
-        ),
-        migrations.AddIndex(
-            model_name="chunk",
-            index=pgvector.django.indexes.HnswIndex(
-                condition=models.Q(("live", True)),
-                ef_construction=64,
-                fields=["sparse"],
-                m=16,
-                name="chunk_sparse",
-                opclasses=["sparsevec_ip_ops"],
             ),
         ),
         migrations.RunSQL(VECTOR_INDEXES, NO_VECTOR_INDEXES),

@@ -6,7 +6,7 @@ from typing import Self
 
 from django.db import models
 from django.db.models import Q
-from pgvector.django import HalfVectorField, HnswIndex, SparseVectorField
+from pgvector.django import HalfVectorField, SparseVectorField
 
 from chat.models.library import Collection, DocumentVersion
 from clinchat.lib import clock
@@ -42,14 +42,6 @@ class Chunk(models.Model):
         indexes = [
             models.Index(fields=["collection"], condition=Q(live=True), name="chunk_live"),
             models.Index(fields=["search_sha256"], name="chunk_search_sha256"),
-            HnswIndex(
-                fields=["sparse"],
-                opclasses=["sparsevec_ip_ops"],
-                m=16,
-                ef_construction=64,
-                condition=Q(live=True),
-                name="chunk_sparse",
-            ),
         ]
 
     def __str__(self) -> str:
