@@ -108,7 +108,8 @@ def held_out(asked: Sequence[Asked]) -> dict[str, list[Passage]]:
     ranked = {}
     for one in asked:
         mean = [float(sum(values)) / len(values) for values in zip(*scores[one.id], strict=True)]
-        scored = [replace(p, score=score) for p, score in zip(one.passages, mean, strict=False)]
+        given = rerank.within_documents(one.passages, mean, one.understood)
+        scored = [replace(p, score=score) for p, score in zip(one.passages, given, strict=True)]
         ranked[one.id] = sorted(scored, key=lambda p: -p.score)
     return ranked
 

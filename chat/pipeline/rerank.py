@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from chat.language import intents, names
 from chat.pipeline.types import Passage, Understanding
@@ -45,6 +46,9 @@ FEATURES = (
     "titled",  # passages under the same title among those retrieved
     "document",  # of the same document
 )
+COVERED, AGREES = 0.25, 0.05
+"""What the share of the question's words, and the section asked for, weigh beside the cosine among the passages of one
+document."""
 ALIKE = 0.9
 """Share of their words (Jaccard) two passages have in common that say the same."""
 DUPLICATES_AMONG = 30
@@ -98,9 +102,31 @@ def rerank(passages: Sequence[Passage], understood: Understanding) -> list[Passa
     """
     if not passages:
         return []
-    scores = trees().score(features(passages, understood))
-    scored = [replace(p, score=float(score)) for p, score in zip(passages, scores, strict=True)]
+    scores = within_documents(passages, trees().score(features(passages, understood)), understood)
+    scored = [replace(p, score=score) for p, score in zip(passages, scores, strict=True)]
     return _distinct(sorted(scored, key=lambda p: (-round(p.score, 4), -p.grade, -p.reviewed, p.chunk)))
+
+
+def within_documents(passages: Sequence[Passage], scores: Iterable[float], understood: Understanding) -> list[float]:
+    """The scores, those of each document handed out among its passages by what speaks for each passage itself.
+
+    The trees have learned from documents: they tell which one answers, and not which of its passages does.
+    """
+
+    def evidence(passage: Passage) -> float:
+        agrees = intents.agreement(understood.intents, passage.section)
+        return passage.signals.dense + COVERED * passage.signals.coverage + AGREES * agrees
+
+    given = [float(score) for score in scores]
+    places: dict[UUID, list[int]] = {}
+    for place, passage in enumerate(passages):
+        places.setdefault(passage.document, []).append(place)
+    out = list(given)
+    for own in places.values():
+        order = sorted(own, key=lambda place: -evidence(passages[place]))
+        for place, score in zip(order, sorted((given[place] for place in own), reverse=True), strict=True):
+            out[place] = score
+    return out
 
 
 def features(passages: Sequence[Passage], understood: Understanding) -> Matrix:

@@ -38,6 +38,19 @@ def test_every_statement_stands_byte_for_byte_in_the_stored_version(library: Col
     assert "warfarin" in text
 
 
+@pytest.mark.parametrize(
+    ("asked", "section"),
+    [
+        (QUESTION, "Interactions"),
+        ("Is warfarin safe in pregnancy?", "Pregnancy and breastfeeding"),
+        ("When should metformin be held for iodinated contrast?", "Iodinated contrast"),
+    ],
+)
+def test_the_first_statement_comes_from_the_section_that_answers(library: Collection, asked: str, section: str) -> None:
+    """Of a document of many sections, which the model of the order was not trained to tell apart."""
+    assert answered(author=cast.alice(), text=asked).citations.get(n=1).section == section
+
+
 def test_what_the_library_does_not_hold_is_not_answered(library: Collection) -> None:
     turn = answered(author=cast.alice(), text="How tall is the Eiffel tower in Paris?")
     assert (turn.status, turn.blocks) == (Turn.Status.ABSTAINED, [])

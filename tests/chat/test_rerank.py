@@ -120,3 +120,15 @@ def test_training_learns_an_order_and_gives_the_same_bytes_again() -> None:
     right = [int(model.score(row.features).argmax() == row.features[:, 2].argmax()) for row in rows]
     assert sum(right) / len(right) > 0.7
     assert train.packed(model) == train.packed(train.train(rows))
+
+
+def test_within_a_document_the_passage_that_says_it_comes_first() -> None:
+    """The trees tell documents apart; their scores stay, and go to the passages by what speaks for each of them."""
+    one, other = uuid4(), uuid4()
+    found = [
+        passage(1, document=one, dense=0.4),
+        passage(2, document=other, dense=0.9),
+        passage(3, document=one, dense=0.7, coverage=0.9),
+        passage(4, document=one, dense=0.7, coverage=0.9, section="Causes"),
+    ]
+    assert rerank.within_documents(found, [3.0, 1.0, 2.0, 0.5], ASKED) == [0.5, 1.0, 3.0, 2.0]
