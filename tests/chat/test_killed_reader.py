@@ -39,9 +39,10 @@ def worker(transactional_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[
 
 def test_a_file_whose_reader_was_killed_is_read_by_the_next(worker: subprocess.Popen[bytes]) -> None:
     other = connection.copy()
-    with other.cursor() as cursor:  # holds what a reader needs at its end, so that it is certainly under way
-        cursor.execute("BEGIN")
-        cursor.execute("LOCK TABLE chat_documentversion IN ACCESS EXCLUSIVE MODE")
+    try:
+        with other.cursor() as cursor:  # holds what a reader alone needs, at its end: so it is certainly under way
+            cursor.execute("BEGIN")
+            cursor.execute("LOCK TABLE chat_upload_drafts IN ACCESS EXCLUSIVE MODE")
         into, content = shelf.collection(), b"# Warfarin\n\nGive it in the evening.\n"
         upload = uploads.receive(by=cast.edith(), collection=into, name="warfarin.md", content=content)
         until(lambda: Upload.objects.get(pk=upload.pk).state == State.READING, "the worker does not begin")
@@ -50,8 +51,8 @@ def test_a_file_whose_reader_was_killed_is_read_by_the_next(worker: subprocess.P
             os.kill(pid, signal.SIGKILL)
         lost = Upload.objects.filter(pk=upload.pk, state=State.READING)
         until(lambda: lost.filter(deadline_at__lte=clock.now()).exists(), "the reader is not known to be dead")
-        cursor.execute("ROLLBACK")
-    other.close()
+    finally:
+        other.close()
     assert not Document.objects.exists()
     assert uploads.read_lost() == 1
     until(lambda: Upload.objects.get(pk=upload.pk).state == State.UNDERSTOOD, "nobody reads it again")
