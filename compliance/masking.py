@@ -11,6 +11,8 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 
+from django.db import DatabaseError
+
 from clinchat.lib.keys import KeysUnavailable, Unsealable
 from compliance import audit, logs, mask_terms, metrics, phi
 from compliance.audit import lifecycle
@@ -82,7 +84,7 @@ def ready() -> bool:
     try:
         phi.warm()
         _terms()
-    except phi.PhiUnavailable:
+    except (phi.PhiUnavailable, DatabaseError):  # the terms are in the database
         return False
     return True
 
