@@ -10,9 +10,11 @@ class ChatConfig(AppConfig):
 
     def ready(self) -> None:
         from chat import checks, knowledge_base, leaving, masked_texts, rules, watched  # noqa: F401  # checks register
+        from chat.interactions import status
 
         watched.register()
         rules.register()
         leaving.register()
         masked_texts.register()
         knowledge_base.register()
+        status.register()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
-from chat.models import Collection, Conversation, Document, DocumentVersion, Release, Turn, Upload
+from chat.models import Collection, Conversation, Document, DocumentVersion, InteractionCheck, Release, Turn, Upload
 from compliance.access import Action, emergency, rule_for
 from compliance.access.emergency import Kind
 from compliance.models import User
@@ -17,6 +17,7 @@ def register() -> None:
     rule_for(DocumentVersion, version)
     rule_for(Upload, upload)
     rule_for(Release, release)
+    rule_for(InteractionCheck, interaction_check)
     emergency.can_open(Kind(Conversation, Action.ASK, "conversation", "conversation_id"))
     emergency.can_open(Kind(Document, Action.READ_LIBRARY, "document", "document_id"))
 
@@ -66,3 +67,8 @@ def release(user: User, action: Action, obj: Release) -> bool:
 
 def _reads_collection(user: User, collection_id: UUID) -> bool:
     return Collection.objects.visible_to(user).filter(pk=collection_id).exists()
+
+
+def interaction_check(user: User, action: Action, obj: InteractionCheck) -> bool:
+    """Who made it: what somebody asks about a patient is nobody else's."""
+    return action == Action.CHECK_INTERACTIONS and obj.by_id == user.pk

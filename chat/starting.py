@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from django.core.exceptions import ImproperlyConfigured
 from django.db import DatabaseError, connection
 
 from chat.corpus import vectors
+from chat.interactions import current
 
 
 def require_model() -> None:
@@ -23,6 +26,15 @@ def require_model() -> None:
     finally:
         if not connection.in_atomic_block:
             connection.close()
+
+
+def load_interactions() -> None:
+    """Have the interaction table in this process before the first list is checked. Without a sound one the portal runs,
+    and answers say that nothing was checked."""
+    with suppress(current.Unavailable):
+        current.current()
+    if not connection.in_atomic_block:
+        connection.close()
 
 
 def can_search() -> bool:

@@ -12,10 +12,14 @@ from chat.models import (
     Conversation,
     Document,
     DocumentVersion,
+    DrugTable,
     EmbeddingIndex,
     Feedback,
     Finding,
+    InteractionAlert,
+    InteractionCheck,
     LabelledQuestion,
+    LocalInteraction,
     Release,
     Turn,
     Upload,
@@ -55,3 +59,14 @@ def register() -> None:
     audit.watch(LabelledQuestion, shown=("id", "collection", "external_id", "relevant", "added_at", "added_by"))
     audit.watch(EmbeddingIndex, shown=("id", "model", "dimensions", "state", "activated_at"))
     audit.watch(Calibration, shown=("id", "at", "active", "asked", "threshold", "release"))
+    audit.watch(
+        DrugTable,
+        shown=("id", "version", "sha256", "added_at", "added_by", "applied_at", "applied_by", "in_use"),
+        ignored=("packed",),
+    )
+    audit.watch(LocalInteraction, shown=[f.name for f in LocalInteraction._meta.concrete_fields if f.name != "reason"])  # noqa: SLF001  # as above
+    audit.watch(
+        InteractionCheck,
+        shown=("id", "by", "turn", "at", "where", "table", "from_backup", *InteractionCheck.COUNTS),
+    )
+    audit.watch(InteractionAlert, shown=("id", "check_made", "severity", "response", "reason", "responded_at"))

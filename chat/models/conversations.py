@@ -70,6 +70,11 @@ class Turn(models.Model):
     spellings = models.JSONField(
         default=list, blank=True, help_text="Which spelling each token of the question has, in order; none: the first."
     )
+    medicines = models.JSONField(
+        default=list,
+        blank=True,
+        help_text="The patient's medicines beside the question, as the interaction table writes their names.",
+    )
     days = models.JSONField(
         default=dict, blank=True, help_text="Days between the masked dates: token to days since the earliest."
     )
