@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 import uuid
+from typing import Any
 
 from django import forms
+from django.core.files.uploadedfile import UploadedFile
 
 from chat.models import Feedback
 from compliance import phi
 from compliance.models.masking import LABELS, LONGEST_NOTE
 
 LONGEST_QUESTION = 4000
+LONGEST_LIST = 4000
 MOST_IN_THE_BOX = 100_000
 """Characters the box takes, which a request surely carries: what is too long to be sent stays there to be shortened."""
 SHORTEST_WORDS, LONGEST_WORDS = 2, 200
@@ -50,6 +53,17 @@ class NoteField(QuestionField):
         super().__init__(max_length=LONGEST_NOTE, required=False, error_messages=words)
 
 
+class DocumentField(forms.Field):
+    """A document that is read at once and not kept; cleaned it is the file as it was sent, or None."""
+
+    widget = forms.FileInput
+
+    def clean(self, value: Any) -> UploadedFile[Any] | None:
+        if value is not None and not value.size:
+            raise forms.ValidationError("The document is empty. Choose another one, or write the medicines down.")
+        return value if isinstance(value, UploadedFile) else None
+
+
 class QuestionForm(forms.Form):
     not_masked = ("masking", "max_length", "not_text", "nested")
     """Codes of the errors for which a question is not masked, and so not sent."""
@@ -62,6 +76,12 @@ class QuestionForm(forms.Form):
             "max_length": "That is %(show_value)d characters. Shorten the question to %(limit_value)d or fewer.",
         },
     )
+    medicines = QuestionField(
+        max_length=LONGEST_LIST,
+        required=False,
+        error_messages={"max_length": "Shorten the list of medicines to %(limit_value)d characters."},
+    )
+    document = DocumentField(required=False)
     submission = forms.UUIDField(required=False, initial=uuid.uuid4)
 
     def clean_question(self) -> str:

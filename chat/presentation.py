@@ -13,7 +13,8 @@ from django.urls import reverse
 
 from chat import changed_sources, days
 from chat.changed_sources import Change
-from chat.models import Citation, DocumentVersion, Turn
+from chat.interactions import presentation as interactions
+from chat.models import Citation, DocumentVersion, InteractionCheck, Turn
 from chat.models.library import Kind
 from chat.pipeline.record import also
 from compliance import phi
@@ -66,6 +67,8 @@ class TurnView:
     asked_at: datetime
     question: tuple[phi.Segment, ...]
     also: list[str]
+    medicines: list[str]
+    interactions: interactions.CheckView | None
     masked_question: str
     identifiers: list[dict[str, str]]
     intervals: list[str]
@@ -91,6 +94,12 @@ class TurnView:
     retry_url: str
     feedback_url: str
     report_url: str
+    interactions_url: str
+
+    @property
+    def waits(self) -> bool:
+        """Whether the answer is shown only once its reader has read an alert."""
+        return self.interactions is not None and self.interactions.waits
 
     @property
     def unfinished(self) -> bool:
@@ -117,6 +126,8 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
         asked_at=turn.created_at,
         question=question,
         also=also(turn.evidence.get("searched_also", [])),
+        medicines=turn.medicines,
+        interactions=checked(turn),
         masked_question=turn.question,
         identifiers=_used(turn, entities, question),
         intervals=_intervals(turn.days),
@@ -142,7 +153,17 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
         retry_url=reverse("answer-retry", args=[turn.pk]),
         feedback_url=reverse("answer-feedback", args=[turn.pk]),
         report_url=reverse("answer-mask-report", args=[turn.pk]),
+        interactions_url=reverse("answer-interactions", args=[turn.pk]),
     )
+
+
+def checked(turn: Turn) -> interactions.CheckView | None:
+    """The check of its medicines; None where there is nothing to tell, or a turn is older than checks are."""
+    made: InteractionCheck | None = getattr(turn, "interaction_check", None)
+    if made is None:
+        return interactions.CheckView(available=False) if "interactions" in turn.evidence else None
+    shown = interactions.view(made)
+    return None if shown.quiet else shown
 
 
 def _missing(turn: Turn) -> list[str]:
@@ -226,6 +247,7 @@ def reference(turn: Turn) -> str:
 def ending_events(turn: Turn) -> Iterator[tuple[str, dict[str, Any]]]:
     """The events that show a finished turn (UI.md section 5): its statements, sources, support and how it ended."""
     shown = view(turn, entities=())
+    yield "interactions", {"checked": shown.interactions is None or shown.interactions.available}
     if shown.also:
         yield "understood", {"also": shown.also}
     if turn.status == Status.ANSWERED:

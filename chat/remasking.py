@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from chat.models import Conversation, Feedback, Turn
+from chat.models import Conversation, Feedback, InteractionAlert, InteractionCheck, Turn
 from chat.pipeline import record
 from compliance import mask_reports, phi, vault
 from compliance.phi import Entity, Label, Masked
 from compliance.phi import cover as phi_cover
+from compliance.phi.cover import blank
 
 
 class NotThere(Exception):
@@ -44,6 +45,7 @@ def cover(turn: Turn, *, words: str, label: Label) -> Done:
     tokens = {one.pk: token for one in turns if (token := _question(one, texts))}
     if turn.pk not in tokens:
         raise _why_not(turn, known, words)
+    _blank_medicines(turns, words)
     for comment in Feedback.objects.filter(turn__in=turns).exclude(comment=""):
         if covered := texts.cover(comment.comment, ()):
             comment.comment = covered.masked.text
@@ -51,6 +53,26 @@ def cover(turn: Turn, *, words: str, label: Label) -> Done:
     vault.store(conversation.pk, texts.new)
     mask_reports.blank_notes(conversation.pk, words)
     return Done(tokens[turn.pk], list(tokens), turns[0].question)
+
+
+def _blank_medicines(turns: Sequence[Turn], words: str) -> None:
+    """What was not recognized among the medicines beside the questions, and what was written beside an overridden
+    alert, lose the words as well, for good."""
+    for turn in turns:
+        left = [blank(one, words, "…") for one in turn.medicines]
+        if left != turn.medicines:
+            turn.medicines = left
+            turn.save(update_fields=["medicines"])
+    for made in InteractionCheck.objects.select_for_update().filter(turn__in=turns):
+        unknown = [one["text"] for one in made.result.get("not_recognised", ())]
+        blanked = [blank(one, words, "…") for one in unknown]
+        if blanked != unknown:
+            made.result = {**made.result, "not_recognised": [{"text": one, "suggestions": []} for one in blanked]}
+            made.save(update_fields=["result"])
+    for alert in InteractionAlert.objects.select_for_update().filter(check_made__turn__in=turns).exclude(note=""):
+        if (note := blank(alert.note, words, "…")) != alert.note:
+            alert.note = note
+            alert.save(update_fields=["note"])
 
 
 class _Texts:

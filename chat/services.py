@@ -42,10 +42,18 @@ class NotMasked(Exception):
     """Nothing in the question is masked with this token."""
 
 
-def ask(*, author: User, text: str, submission: UUID, conversation: Conversation | None = None) -> Turn:
+def ask(
+    *,
+    author: User,
+    text: str,
+    submission: UUID,
+    conversation: Conversation | None = None,
+    medicines: Sequence[str] = (),
+) -> Turn:
     """Mask a question, store it and hand it to a worker. The same `submission` twice gives the first turn again.
 
-    Nothing is stored or sent when masking fails. Raises phi.PhiUnavailable and StillAnswering.
+    `medicines` are the patient's, as chat.medicines read them: names of the table, or masked. Nothing is stored or sent
+    when masking fails. Raises phi.PhiUnavailable and StillAnswering.
     """
     known = vault.known(conversation.pk) if conversation else ()
     masked = masking.mask(text, known, where="question")
@@ -54,7 +62,8 @@ def ask(*, author: User, text: str, submission: UUID, conversation: Conversation
             if conversation:
                 conversation = Conversation.objects.select_for_update().get(pk=conversation.pk)
                 masked, known = _as_it_stands(text, masked, known, conversation.pk, where="question")
-            turn = _store(author, masked, submission, conversation, phi.intervals((*known, *masked.new)))
+            days = phi.intervals((*known, *masked.new))
+            turn = _store(author, masked, submission, conversation, days, medicines)
             transaction.on_commit(partial(streams.publisher(turn.pk), "masked", {"count": len(masked.spans)}))
             transaction.on_commit(partial(_dispatch, turn.pk))
     except IntegrityError:
@@ -67,8 +76,19 @@ def ask(*, author: User, text: str, submission: UUID, conversation: Conversation
     return turn
 
 
+def medicines(conversation: Conversation) -> str:
+    """The patient's medicines beside its last question, one a line: they stand beside the next one as well."""
+    last = conversation.turns.order_by("-number").values_list("medicines", flat=True).first()
+    return "\n".join(last or ())
+
+
 def _store(
-    author: User, masked: phi.Masked, submission: UUID, conversation: Conversation | None, days: dict[str, int]
+    author: User,
+    masked: phi.Masked,
+    submission: UUID,
+    conversation: Conversation | None,
+    days: dict[str, int],
+    medicines: Sequence[str],
 ) -> Turn:
     now = clock.now()
     if conversation is None:
@@ -84,6 +104,7 @@ def _store(
         submission=submission,
         question=masked.text,
         spellings=remasking.spellings(masked),
+        medicines=list(medicines),
         days=remasking.days_beside(masked.text, days),
         deadline_at=now + QUEUE_PATIENCE,
     )

@@ -86,7 +86,7 @@ def receive(
     if len(content) > MAX_BYTES:
         raise TooLarge
     file_name = masked_name(name)
-    _scan(content, by)
+    scan(content, by)
     digest = hashlib.sha256(content).hexdigest()
     with transaction.atomic():
         User.objects.select_for_update(no_key=True).get(pk=by.pk)  # two clicks come one after the other
@@ -117,7 +117,8 @@ def masked_name(name: str) -> str:
     return (free_text.masked(stem, where="upload-name", longest=240) or "file") + suffix
 
 
-def _scan(content: bytes, by: User) -> None:
+def scan(content: bytes, by: User) -> None:
+    """Ask the malware scanner, where one is configured. Raises Malware, on record, and Unscanned."""
     from chat.corpus import malware
 
     try:

@@ -35,12 +35,12 @@ def read(path: Path, *, ocr: bool = False) -> Reading:
     return reading
 
 
-def read_bytes(content: bytes, *, name: str, ocr: bool = False) -> Reading:
+def read_bytes(content: bytes, *, name: str, ocr: bool = False, limits: sandbox.Limits | None = None) -> Reading:
     """Read what a person uploaded. `name` is only for messages, and the id and title of a document that has none."""
     if len(content) > MAX_BYTES:
         return Reading(problems=[Problem(name, 0, f"the file is larger than {MAX_BYTES // 1_000_000} MB")])
     found = _known(content, Options(name, ocr=ocr))
-    return sandbox.parse(found) if isinstance(found, sandbox.File) else found
+    return sandbox.parse(found, limits=limits) if isinstance(found, sandbox.File) else found
 
 
 def _readings(files: list[Path], *, ocr: bool) -> Iterator[Reading]:

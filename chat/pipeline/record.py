@@ -77,6 +77,7 @@ def evidence(question: Question, outcome: Outcome) -> dict[str, Any]:
         "question_sha256": hashlib.sha256(question.text.encode()).hexdigest(),
         "answerer": ANSWERER,
         "embedding_model": outcome.model,
+        "interactions": outcome.interactions,
         "collections": [str(c) for c in question.collections],
         "confidence": round(outcome.confidence, 4),
         "passages": [_passage(p) for p in outcome.passages],

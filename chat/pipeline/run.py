@@ -12,6 +12,7 @@ from uuid import UUID
 from django.db import DatabaseError
 
 from chat import access, calibration
+from chat.interactions import checks
 from chat.llm import encoders
 from chat.models import Turn
 from chat.pipeline import abstain, answer, rerank, retrieve, understand, verify
@@ -19,7 +20,7 @@ from chat.pipeline.errors import Stopped, Unavailable
 from chat.pipeline.record import ANSWERER, also, record
 from chat.pipeline.types import Draft, Ending, Outcome, Publish, Question
 from clinchat.lib import clock
-from compliance import audit
+from compliance import audit, metrics
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ def _run(turn: Turn, publish: Publish) -> bool:
         return False
     question = Question(turn.question, access.reader(turn.conversation.author), turn=turn.pk)
     outcome = Outcome()
+    _check_medicines(turn, outcome, publish)
     try:
         find_answer(question, outcome, publish=publish, proceed=lambda: _proceed(turn.pk))
     except Stopped:
@@ -64,6 +66,20 @@ def _run(turn: Turn, publish: Publish) -> bool:
         # Still running in the database: it is declared lost at its deadline, and its author can retry it.
         logger.error("turn %s could not be recorded: %s", turn.pk, type(error).__name__)
         return False
+
+
+def _check_medicines(turn: Turn, outcome: Outcome, publish: Publish) -> None:
+    """Look for interactions, before anything else and whatever becomes of the answer. It is a table, not a model."""
+    publish("step", {"label": "Checking the medicines for interactions", "state": "now"})
+    started = time.perf_counter()
+    try:
+        made = checks.for_turn(turn)
+        outcome.interactions = {"check": str(made.pk), "table": made.table}
+    except Exception as error:  # noqa: BLE001  # the answer is written all the same, and says that nothing was checked
+        logger.error("turn %s: its medicines were not checked: %s", turn.pk, type(error).__name__)
+        metrics.count(metrics.INTERACTIONS_UNAVAILABLE)
+    outcome.timings_ms["interactions"] = round((time.perf_counter() - started) * 1000, 1)
+    publish("interactions", {"checked": bool(outcome.interactions)})
 
 
 def find_answer(

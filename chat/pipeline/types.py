@@ -188,7 +188,8 @@ class Ending(StrEnum):
 
 @dataclass
 class Outcome:
-    """Everything `record` needs, filled in as the stages go."""
+    """Everything `record` needs, filled in as the stages go. `interactions`: the check of the medicines and the version
+    of its table; empty: there was none."""
 
     ending: Ending = Ending.FAILED
     reason: str = ""
@@ -199,4 +200,5 @@ class Outcome:
     missing: list[str] = field(default_factory=list)
     confidence: float = 0.0
     model: str = ""
+    interactions: dict[str, str] = field(default_factory=dict)
     timings_ms: dict[str, float] = field(default_factory=dict)

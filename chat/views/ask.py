@@ -15,10 +15,12 @@ from django.shortcuts import redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from chat import access, presentation, services, streams
+from chat import access, medicines, presentation, services, streams, uploads
 from chat.forms import MASK_LABELS, FeedbackForm, QuestionForm, plain
+from chat.interactions import current, lists
 from chat.models import Conversation, Turn
 from clinchat.lib import sse
+from clinchat.lib.files import takes_files
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, masking, phi, vault
 from compliance.access import Action, allows, door, limits, public, refusals
@@ -54,8 +56,9 @@ def home(request: HttpRequest) -> HttpResponse:
 
 @door(Action.ASK)
 @require_http_methods(["GET", "POST"])
+@takes_files(medicines.MOST_BYTES)
 def ask(request: AuthedRequest) -> HttpResponse:
-    form = QuestionForm(request.POST or None)
+    form = QuestionForm(request.POST or None, request.FILES or None)
     if request.method == "POST" and (turn := _asked(request, form, None)):
         return redirect(turn.conversation)
     recent = Conversation.objects.visible_to(request.user).order_by("-updated_at")[:RECENT]
@@ -65,10 +68,11 @@ def ask(request: AuthedRequest) -> HttpResponse:
 
 @door(Action.ASK)
 @require_http_methods(["GET", "POST"])
+@takes_files(medicines.MOST_BYTES)
 def conversation(request: AuthedRequest, conversation_id: UUID) -> HttpResponse:
     asking = request.method == "POST"
     found = (access.get_own_conversation if asking else access.get_conversation)(request.user, conversation_id)
-    form = QuestionForm(request.POST or None)
+    form = QuestionForm(request.POST or None, request.FILES or None, initial={"medicines": services.medicines(found)})
     if asking and (turn := _asked(request, form, found)):
         return redirect(f"{found.get_absolute_url()}#turn-{turn.number}")
     return thread(request, found, form)
@@ -77,7 +81,8 @@ def conversation(request: AuthedRequest, conversation_id: UUID) -> HttpResponse:
 def thread(request: AuthedRequest, found: Conversation, form: QuestionForm, **more: object) -> HttpResponse:
     """The page of a conversation, with its values for whoever may see them."""
     entities = vault.open_for(request.user, scope=found.pk, author_id=found.author_id)
-    turns = [presentation.view(t, entities=entities) for t in found.turns.select_related("feedback")]
+    kept = found.turns.select_related("feedback", "interaction_check").prefetch_related("interaction_check__alerts")
+    turns = [presentation.view(t, entities=entities) for t in kept]
     context = {
         "conversation": found,
         "own": found.author_id == request.user.pk,
@@ -89,6 +94,16 @@ def thread(request: AuthedRequest, found: Conversation, form: QuestionForm, **mo
         **more,
     }
     return _page(request, "ask/conversation.html", context)
+
+
+@door(Action.ASK)
+@leaves_session_alone
+@require_GET
+def interactions(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
+    """What the check of a question's medicines found, alone: the page of the conversation puts it beside the answer."""
+    turn = access.get_turn(request.user, turn_id)
+    found = presentation.checked(turn)
+    return render(request, "ask/interactions.html", {"found": found, "n": turn.number, "own": True})
 
 
 @door(Action.ASK)
@@ -172,8 +187,14 @@ def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | Non
     try:
         limits.hit_by(request, limits.Limit.ASK)
         return services.ask(
-            author=request.user, text=data["question"], submission=data["submission"], conversation=found
+            author=request.user,
+            text=data["question"],
+            submission=data["submission"],
+            conversation=found,
+            medicines=_medicines(request, data),
         )
+    except _Refused as refused:
+        form.add_error(refused.field, refused.words)
     except phi.PhiUnavailable:
         form.add_error("question", ValidationError(NOT_MASKED, code="masking"))
     except services.StillAnswering:
@@ -184,6 +205,41 @@ def _asked(request: AuthedRequest, form: QuestionForm, found: Conversation | Non
     except limits.Unavailable:  # the queue is gone as well
         form.add_error("question", ValidationError(NOT_COUNTED, code="unavailable"))
     return None
+
+
+class _Refused(Exception):
+    """The medicines beside a question cannot be taken. `words` say why, of which field of the form."""
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(field)
+        self.field, self.words = field, words
+
+
+def _medicines(request: AuthedRequest, data: dict[str, Any]) -> list[str]:
+    """Those of the list and of the document. Raises _Refused and phi.PhiUnavailable."""
+    document = data["document"]
+    try:
+        typed = medicines.of_lines(data["medicines"])
+        if lists.read(data["medicines"]).allergies:
+            messages.info(request, "What you wrote about allergies was left out: allergies are not checked.")
+        attached = (
+            medicines.of_document(name=document.name, content=document.read(), by=request.user) if document else ()
+        )
+        return medicines.together(typed, attached)
+    except medicines.Unreadable as problem:
+        raise _Refused("document", problem.words) from None
+    except medicines.TooMany as many:
+        raise _Refused("medicines", f"{many.count} medicines are too many. Name at most {medicines.MOST}.") from None
+    except tuple(_NOT_TAKEN) as error:
+        raise _Refused("document", _NOT_TAKEN[type(error)]) from None
+
+
+_NOT_TAKEN: dict[type[Exception], str] = {
+    medicines.NoMedicines: "No medicine was recognized in the document. Write the medicines down instead.",
+    current.Unavailable: "Interactions cannot be checked now. Send the question without the document.",
+    uploads.Malware: "The malware scanner refused the document, so nothing of it was kept.",
+    uploads.Unscanned: "The malware scanner does not answer, so the document was not taken. Send it again in a minute.",
+}
 
 
 def _note_unmasked(form: QuestionForm) -> None:

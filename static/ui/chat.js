@@ -174,7 +174,7 @@ for (const form of $$("form[data-fetch=reasons]")) form.addEventListener("submit
 
 // A copy carries its sources and the answer's id; it holds nothing that was masked.
 async function copyAnswer(turn) {
-  const lines = [];
+  const lines = $$(".interactions > .alert > h3", turn).map((alert) => alert.textContent.replace(/\s+/g, " ").trim());
   for (const block of $$("[data-changed] > p, .answer > p, .answer > h3, .answer li", turn)) {
     const text = block.cloneNode(true);
     for (const cite of $$(".cite", text)) cite.textContent = `[${cite.dataset.src}]`;
@@ -238,7 +238,7 @@ class Writing {
 
   listen() {
     this.stream = new EventSource(this.turn.dataset.eventsUrl);
-    const events = ["step", "understood", "part", "sources", "support", "done", "abstain", "failed"];
+    const events = ["step", "interactions", "understood", "part", "sources", "support", "done", "abstain", "failed"];
     for (const name of events) {
       this.stream.addEventListener(name, (event) => {
         if (event.lastEventId && this.seen.has(event.lastEventId)) return; // told again after a dropped link
@@ -311,6 +311,31 @@ class Writing {
     const line = clone("tpl-step");
     $("span", line).textContent = label;
     this.steps.append(line);
+  }
+
+  // The alerts come as the server draws them. A document that is fetched so is parsed without running anything.
+  interactions() {
+    if (this.alerted) return; // told again at the end: what its reader has opened meanwhile stays as it is
+    this.alerted = true;
+    const request = new XMLHttpRequest();
+    request.open("GET", this.turn.dataset.interactionsUrl);
+    request.responseType = "document";
+    request.onload = () => {
+      const found = request.status === 200 && $("[data-interactions]", request.response);
+      if (!found) return this.#unchecked();
+      $("[data-interactions]", this.turn).replaceWith(document.importNode(found, true));
+      const alerts = $$(".alert h3", found).map((heading) => heading.textContent.trim());
+      show($("[data-held]", this.turn), !("waits" in found.dataset));
+      if (alerts.length) say(alerts.join(". "));
+    };
+    request.onerror = () => this.#unchecked();
+    request.send();
+  }
+
+  // Nobody takes silence for "nothing found".
+  #unchecked() {
+    this.alerted = false;
+    show($("[data-unchecked]", this.turn));
   }
 
   // What was searched besides the words of the question.

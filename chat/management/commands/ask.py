@@ -13,6 +13,7 @@ from django.core.management.base import BaseCommand, CommandError
 from chat import days
 from chat.corpus import structure
 from chat.forms import QuestionForm
+from chat.interactions import checks
 from chat.management import collections_named, operator
 from chat.pipeline.errors import PipelineError
 from chat.pipeline.run import find_answer
@@ -49,13 +50,16 @@ class Command(BaseCommand):
             raise CommandError("The question could not be masked, so it was not searched.") from None
         outcome = Outcome()
         outcome.timings_ms["mask"] = _ms(started)
+        looked = time.perf_counter()
+        checked = checks.of_text(masked.text)
+        outcome.timings_ms["interactions"] = _ms(looked)
         try:
             question = Question(masked.text, reader, as_of=options["as_of"])
             find_answer(question, outcome, publish=lambda _event, _data: None)
         except PipelineError as error:
             raise CommandError(REASONS[type(error).__name__]) from None
         outcome.timings_ms["total"] = _ms(started)
-        result = report(masked, outcome)
+        result = report(masked, outcome, checked)
         self.stdout.write(json.dumps(result, ensure_ascii=False, indent=2) if options["json"] else _text(result))
 
 
@@ -68,8 +72,8 @@ def _moment(text: str) -> datetime:
         raise ArgumentTypeError("write the day as 2026-11-21") from None
 
 
-def report(masked: phi.Masked, outcome: Outcome) -> dict[str, Any]:
-    """The contract of `ask --json`."""
+def report(masked: phi.Masked, outcome: Outcome, checked: checks.Shown) -> dict[str, Any]:
+    """The contract of `ask --json`. `checked`: what the check of the medicines found."""
     kept = outcome.verdict.kept
     return {
         "answer": " ".join(s.text for s in kept),
@@ -80,7 +84,8 @@ def report(masked: phi.Masked, outcome: Outcome) -> dict[str, Any]:
             {"label": str(span.label), "token": token} for span, token in zip(masked.spans, masked.tokens, strict=True)
         ],
         "unknown": outcome.unknown,
-        "interactions": [],
+        "interactions": checked.get("found", []),
+        "interactions_checked": "found" in checked,
         "timings_ms": outcome.timings_ms,
     }
 
@@ -102,7 +107,7 @@ def _citation(n: int, sentence: Sentence) -> dict[str, Any]:
 
 
 def _text(result: dict[str, Any]) -> str:
-    lines = [f"Searched for: {result['masked_question']}", ""]
+    lines = [f"Searched for: {result['masked_question']}", "", *_alerts(result)]
     if result["abstained"]:
         lines.append("No supported answer. This does not mean it is safe or that no guidance exists.")
     for sentence in result["sentences"]:
@@ -116,6 +121,16 @@ def _text(result: dict[str, Any]) -> str:
         *(f"[{c['n']}] {c['title']}, {c['section'] or 'whole text'} (version {c['version']})" for c in cites),
     ]
     return "\n".join([*lines, f"{result['timings_ms']['total']:.0f} ms"])
+
+
+def _alerts(result: dict[str, Any]) -> list[str]:
+    if not result["interactions_checked"]:
+        return ["The check for interactions is not available: nothing was checked.", ""]
+    lines = []
+    for one in result["interactions"]:
+        lines.append(f"{one['severity'].capitalize()}: {one['a_name']} with {one['b_name']}. {one['effect']}.")
+        lines += [f"  {one['management']}", f"  Source: {one['sources'][0]['name']}"]
+    return [*lines, ""] if lines else []
 
 
 def _ms(started: float) -> float:
