@@ -29,6 +29,8 @@ def main() -> None:
             call_command(
                 "ingest", str(starter), collection="starter", name="Starter library", starter=True, stdout=sys.stderr
             )
+        with audit.bind_command(["drug_table"]):
+            call_command("drug_table", "add", stdout=sys.stderr)
         call_command("collectstatic", interactive=False, verbosity=0)
         if settings.CLINCHAT_DEMO:
             with audit.bind_command(["load_demo"]):
