@@ -12,6 +12,8 @@ from contextlib import suppress
 from clinchat import local
 
 NEED_NO_SERVICES = {"check", "collectstatic", "help", "version"}
+DO_WITHOUT = {"check_interactions"}
+"""They have another way where the database cannot be reached or started."""
 MAKE_THE_TABLES = {"makemigrations", "migrate", "showmigrations", "sqlmigrate", "squashmigrations", "test"}
 
 
@@ -25,14 +27,22 @@ def main() -> None:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if _needs_services(sys.argv[1:]):
-            local.ensure_services()
-            if local.embedded("DATABASE_URL") and sys.argv[1] not in MAKE_THE_TABLES:
-                _ensure_tables()
+            _start()
         _execute(execute_from_command_line)
     except local.LocalError as error:
         sys.exit(error.line)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
+
+
+def _start() -> None:
+    try:
+        local.ensure_services()
+        if local.embedded("DATABASE_URL") and sys.argv[1] not in MAKE_THE_TABLES:
+            _ensure_tables()
+    except local.LocalError:
+        if sys.argv[1] not in DO_WITHOUT:
+            raise
 
 
 def _ensure_tables() -> None:

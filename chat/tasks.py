@@ -77,6 +77,13 @@ def read_lost_uploads() -> None:
     uploads.read_lost()
 
 
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def keep_interactions_backup() -> None:
+    from chat.interactions import current
+
+    current.keep_fresh()
+
+
 class _Enough(Exception):
     """The worker's other work waits."""
 
@@ -120,11 +127,28 @@ def prove_index() -> None:
     index_proof.prove()
 
 
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=110, time_limit=120)
+def offer_interaction_table() -> None:
+    """Take in the release of a new image, to be read and applied by an editor."""
+    from chat.interactions import releases
+
+    releases.offer_shipped()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def remind_of_interaction_changes() -> None:
+    from chat.interactions import changes
+
+    changes.remind()
+
+
 @worker_process_init.connect
 def _warm(**_: Any) -> None:
     """The first question must not wait for the model to load; a worker that answers none does without its memory."""
     if Queues.ANSWERS in current_app.amqp.queues.consume_from:
+        from chat import starting
         from chat.corpus import vectors
         from chat.llm import encoders
 
+        starting.load_interactions()
         encoders.get(vectors.active().model).embed_query("warm")

@@ -26,6 +26,7 @@ class Link(NamedTuple):
 
 LINKS = (
     Link("Ask", "ask", "message-square-text", Action.ASK),
+    Link("Interactions", "interactions", "pill", Action.CHECK_INTERACTIONS),
     Link("Library", "library", "library", Action.READ_LIBRARY),
     Link("Audit", "audit", "file-check-2", Action.READ_AUDIT),
 )
@@ -47,6 +48,7 @@ LIBRARY = (
     Link("Add", "library-add", "", Action.EDIT_LIBRARY),
     Link("Releases", "library-releases", "", Action.READ_QUALITY, ("/library/collections/",)),
     Link("Quality", "library-quality", "", Action.READ_QUALITY, ("/library/questions/",)),
+    Link("Interactions", "interaction-changes", "", Action.READ_INTERACTIONS),
 )
 """The pages below the link Library, for those who do more there than read."""
 ADMIN = Link("Admin", "admin:index", "settings", Action.ADMINISTER)

@@ -55,6 +55,16 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="3", minute="20"),
         "options": {"queue": "maintenance", "expires": 3600},
     },
+    "remind-of-interaction-changes": {
+        "task": "chat.tasks.remind_of_interaction_changes",
+        "schedule": crontab(day_of_week="1", hour="7", minute="10"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "offer-interaction-table": {
+        "task": "chat.tasks.offer_interaction_table",
+        "schedule": crontab(minute="*/10"),
+        "options": {"queue": "maintenance", "expires": 600},
+    },
     "fail-lost-answers": {
         "task": "chat.tasks.fail_lost_answers",
         "schedule": 10.0,
@@ -69,6 +79,11 @@ EVERY: dict[str, dict[str, Any]] = {
         "task": "chat.tasks.read_lost_uploads",
         "schedule": 30.0,
         "options": {"queue": "maintenance", "expires": 30},
+    },
+    "keep-interactions-backup": {
+        "task": "chat.tasks.keep_interactions_backup",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
     },
     "resume-embedding": {
         "task": "chat.tasks.embed_waiting_chunks",

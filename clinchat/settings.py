@@ -118,7 +118,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "clinchat.context.page",
             ],
-            "libraries": {"ui": "clinchat.lib.ui_tags"},
+            "libraries": {"ui": "clinchat.lib.ui_tags", "interactions": "chat.interaction_tags"},
         },
     },
 ]
@@ -273,6 +273,9 @@ CONTENT_SECURITY_POLICY = {
 }
 CONTENT_SECURITY_POLICY_ADMIN = {"DIRECTIVES": _CSP}  # the admin's jQuery builds nodes from strings
 
+# ── Drug interactions: the folder of the copy that is used when the database is away ───────────────────────────
+INTERACTIONS_BACKUP = env.text("CLINCHAT_INTERACTIONS_BACKUP") or str(VAR / "interactions")
+
 # ── Static files ───────────────────────────────────────────────────────────────────────────────────────────────
 STATIC_URL = "/static/"
 STATIC_ROOT = env.text("CLINCHAT_STATIC_ROOT") or VAR / "static"
@@ -301,6 +304,8 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,  # what a change must hold is the same whatever the verb
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "MedicineKind": "chat.api.drugs.KINDS",
+        "PartStatus": "chat.api.drugs.HEALTH",
         "DocumentKind": "chat.models.library.Kind",
         "DocumentStatus": "chat.models.library.DocumentVersion.Status",
         "FindingKind": "chat.models.library.Finding.Kind",

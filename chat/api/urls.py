@@ -1,10 +1,10 @@
-"""Addresses of the knowledge base below /api/."""
+"""Addresses of the knowledge base and of the interaction table below /api/."""
 
 from __future__ import annotations
 
 from django.urls import path
 
-from chat.api import documents, drafts, releases, search, status, uploads
+from chat.api import documents, drafts, drugs, releases, search, status, uploads
 
 urlpatterns = [
     path("library/collections", documents.collections, name="api-library-collections"),
@@ -24,4 +24,7 @@ urlpatterns = [
     path("library/releases/<uuid:release_id>/rollback", releases.rollback, name="api-library-rollback"),
     path("library/search", search.search, name="api-library-search"),
     path("admin/knowledge-base/status", status.status, name="api-knowledge-base-status"),
+    path("drugs/interactions", drugs.interactions, name="api-drugs-interactions"),
+    path("drugs/search", drugs.search, name="api-drugs-search"),
+    path("admin/drug-db/health", drugs.health, name="api-drug-table-health"),
 ]

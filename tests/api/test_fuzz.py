@@ -40,7 +40,7 @@ CHECKS = (
     "negative_data_rejection",
 )
 BOUNDED = settings(
-    max_examples=8,
+    max_examples=6,
     deadline=None,
     database=None,
     derandomize=True,

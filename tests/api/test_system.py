@@ -22,7 +22,7 @@ def test_operator_sees_it_and_a_clinician_does_not(client: Client) -> None:
 
 
 def test_a_part_that_is_down_is_named(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(health._probes, "queue", ("Answer queue", lambda: False))
+    monkeypatch.setitem(health._probes, "queue", ("Answer queue", lambda: False, True))
     answer = cast.sign_in(client, cast.otto()).get(ADDRESS).json()
     assert answer["status"] == "DEGRADED"
     assert {"name": "queue", "status": "DOWN"} in answer["services"]

@@ -115,25 +115,30 @@ def _violations(page: Page, world: int, *, what: dict[str, Any]) -> Iterator[str
 
 
 def judge(page: Page) -> list[str]:
-    """What is wrong with a page as it stands, one line each: in its size, both color schemes, and on a narrow screen.
+    """What is wrong with a page as it stands, one line each: on a desktop in both color schemes, on a phone, and on a
+    narrow screen.
 
     That is every violation of WCAG 2.2 A and AA and of best practice. The page is left as it was, in light colors.
     """
-    size = page.viewport_size
-    assert size is not None
-    page.evaluate("window.scrollTo(0, 0)")  # what has scrolled half under the bar is no small target
-    world = _world(page)
+    before = page.viewport_size
+    assert before is not None
     found, grounds = [], []
-    for scheme, what in LOOKS.items():
-        page.emulate_media(color_scheme=scheme)
-        found += [f"{line} ({scheme})" for line in _violations(page, world, what=what)]
-        grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+    for name, (width, height) in SIZES.items():
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("window.scrollTo(0, 0)")  # what has scrolled half under the bar is no small target
+        world = _world(page)
+        for scheme, what in LOOKS.items():
+            if scheme == "dark" and name != "desktop":
+                continue  # colors do not depend on the size
+            page.emulate_media(color_scheme=scheme)
+            found += [f"{line} ({name}, {scheme})" for line in _violations(page, world, what=what)]
+            grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
+        page.emulate_media(color_scheme="light")
     if len(set(grounds)) != len(LOOKS):
         found.append(f"the page is {grounds[0]} in every color scheme")
-    page.emulate_media(color_scheme="light")
     if scrolls_sideways(page):
         found.append(f"scrolls sideways at {NARROWEST} px")
-    page.set_viewport_size(size)
+    page.set_viewport_size(before)
     return found
 
 

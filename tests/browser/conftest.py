@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -90,27 +90,20 @@ def open_as(browser: Browser, portal: str) -> Iterator[SignIn]:
         context.close()
 
 
-@pytest.fixture(params=list(checks.SIZES.values()), ids=list(checks.SIZES))
-def size(request: pytest.FixtureRequest) -> tuple[int, int]:
-    """Desktop and phone; the color schemes are the business of checks.judge."""
-    found: tuple[int, int] = request.param
-    return found
-
-
-Judged = Callable[[dict[str, User | None]], list[str]]
+Judged = Callable[[Mapping[str, User | None]], list[str]]
 
 
 @pytest.fixture
-def judged(open_as: SignIn, portal: str, size: tuple[int, int]) -> Judged:
-    """What is wrong with the pages at these addresses, each opened by its person; nobody signs in twice."""
+def judged(open_as: SignIn, portal: str) -> Judged:
+    """What is wrong with the pages at these addresses, each opened once by its person; nobody signs in twice."""
     contexts: dict[object, BrowserContext] = {}
 
-    def look(addresses: dict[str, User | None]) -> list[str]:
+    def look(addresses: Mapping[str, User | None]) -> list[str]:
         found = []
         for address, person in addresses.items():
             key = person and person.pk
             if key not in contexts:
-                contexts[key] = open_as(person, size=size).context
+                contexts[key] = open_as(person).context
             page = contexts[key].new_page()  # what the page before has left undone is none of this one's errors
             watch = checks.Watch(page)
             page.goto(portal + address)

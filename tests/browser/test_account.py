@@ -169,7 +169,7 @@ def test_without_scripts_the_other_ways_remain(open_as: SignIn, portal: str) -> 
     expect(page.get_by_role("heading", name="Enter your code")).to_be_visible()
 
 
-def test_pages_are_accessible_and_fit(open_as: SignIn, judged: Judged, portal: str, size: tuple[int, int]) -> None:
+def test_pages_are_accessible_and_fit(open_as: SignIn, judged: Judged, portal: str) -> None:
     pat, bob = cast.pat(), cast.bob()
     first = open_as(pat)
     authenticator(first)
@@ -180,7 +180,7 @@ def test_pages_are_accessible_and_fit(open_as: SignIn, judged: Judged, portal: s
 
     Authenticator.objects.filter(user=bob).delete()
     for who, which in ((pat, "/signin/passkey/"), (bob, "/signin/passkey/setup/")):
-        page = open_as(None, size=size)
+        page = open_as(None)
         watch = checks.Watch(page)
         give_password(page, portal, who)
         page.goto(portal + which)

@@ -255,12 +255,10 @@ def test_what_could_not_be_masked_comes_back_to_be_sent_again(
 # ── In every size and color ─────────────────────────────────────────────────────────────────────────────────────
 
 
-def test_the_states_are_accessible_and_fit(
-    open_as: SignIn, portal: str, size: tuple[int, int], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_states_are_accessible_and_fit(open_as: SignIn, portal: str, monkeypatch: pytest.MonkeyPatch) -> None:
     alice = cast.alice()
     masked = answered(author=alice, text=f"{NAMED}, bled on 3/2/2024 and 3/14/2024. {QUESTION}")
-    page = open_as(alice, size=size)
+    page = open_as(alice)
     found: list[str] = []
 
     def judge(state: str) -> None:

@@ -36,9 +36,13 @@ def page_of(browser: Browser, body: str, style: str = STYLE) -> Page:
     ("body", "style", "problems"),
     [
         ("<p>Words.</p>", STYLE, []),
-        ("<p class=pale>Words.</p>", STYLE, ["axe color-contrast (light)"]),
-        ("<p class=dim>Words.</p>", STYLE, ["axe color-contrast (dark)"]),
-        ("<input>", STYLE, ["axe label (light)"]),
+        (
+            "<p class=pale>Words.</p>",
+            STYLE,
+            ["axe color-contrast (desktop, light)", "axe color-contrast (phone, light)"],
+        ),
+        ("<p class=dim>Words.</p>", STYLE, ["axe color-contrast (desktop, dark)"]),
+        ("<input>", STYLE, ["axe label (desktop, light)", "axe label (phone, light)"]),
         ("<p class=wide>Words.</p>", STYLE, ["scrolls sideways at 320 px"]),
         ("<p>Words.</p>", "", ["the page is rgba(0, 0, 0, 0) in every color scheme"]),
     ],

@@ -62,9 +62,9 @@ def test_from_not_found_to_the_finding(open_as: SignIn, portal: str, conversatio
 
 
 def test_pages_have_no_violation_and_do_not_scroll_sideways(
-    open_as: SignIn, portal: str, conversation: Conversation, size: tuple[int, int]
+    open_as: SignIn, portal: str, conversation: Conversation
 ) -> None:
-    bob = open_as(cast.bob(), size=size)
+    bob = open_as(cast.bob())
     bob.goto(f"{portal}{reverse('emergency')}?for=/ask/x/")
     found = {"take": checks.judge(bob)}
     checks.send(bob, "Take access for 60 minutes")
@@ -74,7 +74,7 @@ def test_pages_have_no_violation_and_do_not_scroll_sideways(
     bob.get_by_role("button", name="Take access for 60 minutes").click()
     expect(bob.get_by_text("Marisol Quintero").first).to_be_visible()
     found["opened"] = checks.judge(bob)
-    pat = open_as(cast.pat(), size=size)
+    pat = open_as(cast.pat())
     review = reverse("emergency-review", args=[BreakGlass.objects.get().pk])
     for name, address in (("list", reverse("emergency-reviews")), ("review", review), ("matrix", reverse("matrix"))):
         pat.goto(f"{portal}{address}")

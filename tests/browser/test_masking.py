@@ -121,7 +121,7 @@ def test_the_queue_by_keyboard_from_a_report_to_a_term(open_as: SignIn, portal: 
 
 
 def test_pages_have_no_violation_and_do_not_scroll_sideways(
-    open_as: SignIn, portal: str, turn: Turn, reports: list[MaskReport], size: tuple[int, int]
+    open_as: SignIn, portal: str, turn: Turn, reports: list[MaskReport]
 ) -> None:
     found = {}
 
@@ -130,7 +130,7 @@ def test_pages_have_no_violation_and_do_not_scroll_sideways(
 
     nothing = make_turn(author=cast.alice(), text="Which dose of warfarin?", conversation=turn.conversation)
     services.stop(turn=nothing)
-    alice = open_as(cast.alice(), size=size)
+    alice = open_as(cast.alice())
     alice.goto(f"{portal}{turn.conversation.get_absolute_url()}")
     for summary in alice.locator(".phi-bar > summary").all():
         summary.click()
@@ -139,7 +139,7 @@ def test_pages_have_no_violation_and_do_not_scroll_sideways(
     alice.locator("#turn-1-words").fill("Zebulon")
     checks.send(alice, "Mask and report it")
     look(alice, "report-refused")
-    pat = open_as(cast.pat(), size=size)
+    pat = open_as(cast.pat())
     pat.goto(f"{portal}{reverse('masking')}")
     look(pat, "masking")
     pat.goto(f"{portal}{reverse('mask-report', args=[reports[0].pk])}")

@@ -79,9 +79,9 @@ def test_a_chart_can_be_read_as_a_table(open_as: SignIn, portal: str, figures: l
 
 
 def test_pages_have_no_violation_and_do_not_scroll_sideways(
-    open_as: SignIn, portal: str, figures: list[Evaluation], size: tuple[int, int]
+    open_as: SignIn, portal: str, figures: list[Evaluation]
 ) -> None:
-    page = open_as(cast.edith(), size=size)
+    page = open_as(cast.edith())
     page.goto(f"{portal}{reverse('library-quality')}")
     found = {"quality": checks.judge(page)}
     for summary in page.get_by_text("Show as a table").all():

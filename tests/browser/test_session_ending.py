@@ -93,8 +93,8 @@ def test_near_the_twelve_hours_it_cannot_be_renewed(open_as: SignIn, portal: str
     expect(page.get_by_role("heading", name=HEADING)).not_to_be_visible()
 
 
-def test_pages_and_dialog_meet_wcag(open_as: SignIn, portal: str, size: tuple[int, int]) -> None:
-    page = open_as(cast.sam(), size=size)
+def test_pages_and_dialog_meet_wcag(open_as: SignIn, portal: str) -> None:
+    page = open_as(cast.sam())
     for address in ("/settings/sessions/", "/compliance/sessions/"):
         page.goto(portal + address)
         assert checks.judge(page) == [], address

@@ -11,30 +11,37 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from chat.interactions import check, current
+from chat.interactions.measuring import predicted
 from chat.management import collections_named, operator
 from chat.pipeline import search
 from chat.pipeline.types import Question
 from compliance import phi
 
 RANKED = 50
+FIELDS = {"retrieval": ("question",), "phi": ("text",), "drugs": ("text", "drugs")}
+"""What a gold line holds beside its id: one of these."""
 
 
 class Command(BaseCommand):
     help = (
         "Run labelled questions or texts through ClinChat and write one JSON line of predictions for each, to be "
         "scored outside. `retrieval`: gold lines with id and question; writes the documents found, best first, and "
-        "whether ClinChat would abstain. `phi`: gold lines with id and text; writes the spans and the masked text."
+        "whether ClinChat would abstain. `phi`: gold lines with id and text; writes the spans and the masked text. "
+        "`drugs`: gold lines with id, type and text or drugs; writes the medicines found, their interactions and those "
+        "that the table in use does not cover."
     )
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("what", choices=["retrieval", "phi"])
+        parser.add_argument("what", choices=["retrieval", "phi", "drugs"])
         parser.add_argument("--gold", type=Path, required=True, help="JSON lines to read.")
         parser.add_argument("--predictions", type=Path, required=True, help="JSON lines to write.")
         parser.add_argument("--collection", metavar="C", help="retrieval: only this collection (its short name).")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        predict = _phi() if options["what"] == "phi" else _retrieval(options["collection"])
-        rows = _read(options["gold"], "text" if options["what"] == "phi" else "question")
+        what = options["what"]
+        predict = _retrieval(options["collection"]) if what == "retrieval" else {"phi": _phi, "drugs": _drugs}[what]()
+        rows = _read(options["gold"], FIELDS[what])
         try:
             with options["predictions"].open("w", encoding="utf-8") as out:
                 for row in rows:
@@ -75,7 +82,23 @@ def _phi() -> Callable[[dict[str, Any]], dict[str, Any]]:
     return predict
 
 
-def _read(path: Path, field: str) -> list[dict[str, Any]]:
+def _drugs() -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """With the table in use and what the hospital changed in it."""
+    try:
+        table = current.current()
+    except current.Unavailable:
+        raise CommandError("No interaction table passes its self-test.") from None
+
+    def predict(row: dict[str, Any]) -> dict[str, Any]:
+        try:
+            return predicted(table, row)
+        except check.TooMany as many:
+            raise CommandError(f"{row['id']} names {many.count} medicines; {many.most} are checked at once.") from None
+
+    return predict
+
+
+def _read(path: Path, fields: tuple[str, ...]) -> list[dict[str, Any]]:
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError):
@@ -88,7 +111,17 @@ def _read(path: Path, field: str) -> list[dict[str, Any]]:
             row = json.loads(line)
         except json.JSONDecodeError:
             raise CommandError(f"{path}, line {number}: not valid JSON.") from None
-        if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not isinstance(row.get(field), str):
-            raise CommandError(f"{path}, line {number}: needs the text fields “id” and “{field}”.")
+        if not isinstance(row, dict) or not isinstance(row.get("id"), str) or not any(_holds(row, f) for f in fields):
+            wanted = "” or “".join(fields)
+            raise CommandError(f"{path}, line {number}: needs the text fields “id” and “{wanted}”.")
         rows.append(row)
     return rows
+
+
+def _holds(row: dict[str, Any], field: str) -> bool:
+    """Whether the field is there, as it must be for rows of its type."""
+    value = row.get(field)
+    if field == "drugs":
+        names = isinstance(value, list) and all(isinstance(one, str) for one in value)
+        return names and row.get("type") == "list"
+    return isinstance(value, str) and row.get("type", "text") != "list"
