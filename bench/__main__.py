@@ -10,7 +10,20 @@ from clinchat import local
 
 
 def main() -> int:
-    names = ("embedding", "stages", "retrieval", "quotes", "answers", "library", "audit", "rotation", "sessions", "phi")
+    names = (
+        "embedding",
+        "stages",
+        "retrieval",
+        "quotes",
+        "answers",
+        "library",
+        "audit",
+        "rotation",
+        "sessions",
+        "phi",
+        "drugs",
+        "checking",
+    )
     rewriting = ("train",)
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument(
@@ -26,9 +39,26 @@ def main() -> int:
     import django
 
     django.setup()
-    from bench import answers, audit, embedding, library, phi, quotes, retrieval, rotation, sessions, stages, train
+    from bench import (
+        answers,
+        audit,
+        checking,
+        drugs,
+        embedding,
+        library,
+        phi,
+        quotes,
+        retrieval,
+        rotation,
+        sessions,
+        stages,
+        train,
+    )
 
-    modules = (embedding, stages, retrieval, quotes, answers, library, audit, rotation, sessions, phi, train)
+    modules = (
+        *(embedding, stages, retrieval, quotes, answers, library, audit, rotation, sessions, phi, drugs, checking),
+        train,
+    )
     measurements = dict(zip((*names, *rewriting), modules, strict=True))
     for name in chosen.names or names:
         print(f"\n== {name} ==")

@@ -7,43 +7,32 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import http.client
 import logging
-import multiprocessing
-import os
 import re
-import signal
-import socket
 import statistics
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
-from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.core.handlers.wsgi import WSGIHandler
-from django.db import connection, connections
+from django.db import connection
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.test import RequestFactory, override_settings
 from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
-from django_otp import DEVICE_ID_SESSION_KEY
 from django_otp.plugins.otp_static.models import StaticDevice
 
-from bench import scratch
+from bench import scratch, serving
 from bench.data import keep, percentile, table
 from chat import streams
 from chat.models import Conversation, Turn
 from clinchat.lib import clock
 from compliance.access import Role
-from compliance.access.session_store import SessionStore
-from compliance.access.sessions import PROVED_AT
-from compliance.audit import lane
-from compliance.models import Clearance, RoleAssignment, Session, User
+from compliance.models import Session, User
 from compliance.session_forms import WORDS
 
 SESSIONS = 1000
@@ -51,19 +40,15 @@ STREAMS = 200
 ROUNDS = 5
 PAGES = 1000
 WARM = 20
-WORKERS, THREADS = 2, 256
-"""More than the 64 as deployed: a stream costs a thread, and one of two workers may be given most of them."""
 OPENING = 20
 """Streams that are being opened at a time: until its first byte each holds a database connection."""
-HOST = "127.0.0.1"
-_fork = multiprocessing.get_context("fork")
 
 
 def run(collection: str) -> str | None:
     logging.disable(logging.WARNING)
     plain = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     try:
-        with scratch.database(), override_settings(STORAGES=plain, ALLOWED_HOSTS=[HOST, "testserver"]):
+        with scratch.database(), override_settings(STORAGES=plain, ALLOWED_HOSTS=[serving.HOST, "testserver"]):
             kept = {"middleware": _middleware(), "revoke": _revoke()}
     finally:
         logging.disable(logging.NOTSET)
@@ -72,29 +57,6 @@ def run(collection: str) -> str | None:
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────────────────
-
-
-def _people(count: int, role: Role = Role.CLINICIAN) -> list[User]:
-    """So many cleared people with a second factor."""
-    now, tag = clock.now(), uuid.uuid4().hex[:8]
-    people = User.objects.bulk_create(User(email=f"{tag}.{n}@bench.test", name=f"Person {n}") for n in range(count))
-    RoleAssignment.objects.bulk_create(RoleAssignment(user=person, role=role) for person in people)
-    ends = now + timedelta(days=1)
-    Clearance.objects.bulk_create(Clearance(user=p, granted_at=now, expires_at=ends, reason="Bench") for p in people)
-    StaticDevice.objects.bulk_create(StaticDevice(user=person, name="Bench", confirmed=True) for person in people)
-    return people
-
-
-def _sign_in(person: User) -> str:
-    """The key of a new session of theirs."""
-    store = SessionStore()
-    store[SESSION_KEY] = str(person.pk)
-    store[BACKEND_SESSION_KEY] = "django.contrib.auth.backends.ModelBackend"
-    store[HASH_SESSION_KEY] = person.get_session_auth_hash()
-    store[DEVICE_ID_SESSION_KEY] = StaticDevice.objects.get(user=person).persistent_id
-    store[PROVED_AT] = time.time()
-    store.save()
-    return str(store.session_key)
 
 
 def _open_turn(person: User) -> uuid.UUID:
@@ -115,20 +77,20 @@ def _open_turn(person: User) -> uuid.UUID:
 
 
 def _revoke() -> dict[str, Any]:
-    people = _people(SESSIONS)
-    (officer,) = _people(1, Role.SECURITY_OFFICER)
+    people = serving.people(SESSIONS)
+    (officer,) = serving.people(1, Role.SECURITY_OFFICER)
     turns = [_open_turn(person) for person in people[:STREAMS]]
     rows, kept = [], []
-    with _server() as port:
+    with serving.server() as port:
         for number in range(ROUNDS):
-            keys, own = [_sign_in(person) for person in people], _sign_in(officer)
+            keys, own = [serving.sign_in(person) for person in people], serving.sign_in(officer)
             found = asyncio.run(_round(port, keys, own, turns))
             kept.append(found)
             first, last = min(found["streams"]), max(found["streams"])
             middle = percentile(found["streams"], 0.5)
             row = [number + 1, SESSIONS, STREAMS, f"{found['act']:.2f}", f"{first:.2f}", f"{middle:.2f}", f"{last:.2f}"]
             rows.append([*row, f"{found['refused']} of {SESSIONS}", f"{found['every']:.2f}"])
-    print(f"\neach round: everyone signed in anew, streams open, one POST signs all out; {WORKERS} x {THREADS} threads")
+    print(f"\neach round: everyone signed in anew, streams open, one POST signs all out; {serving.SIZE}")
     head = ["round", "sessions", "streams", "act s", "first stream s", "p50 s", "last stream s", "refused", "by s"]
     table(head, rows)
     worst = max(max(found["streams"]) for found in kept)
@@ -165,8 +127,8 @@ async def _watch(
 ) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
     path = reverse("answer-events", args=[turn])
     async with few:
-        reader, writer = await asyncio.open_connection(HOST, port)
-        writer.write(f"GET {path} HTTP/1.1\r\nHost: {HOST}\r\nCookie: session={key}\r\n\r\n".encode())
+        reader, writer = await asyncio.open_connection(serving.HOST, port)
+        writer.write(f"GET {path} HTTP/1.1\r\nHost: {serving.HOST}\r\nCookie: session={key}\r\n\r\n".encode())
         await asyncio.wait_for(reader.readuntil(b"event: step"), 60)
     return reader, writer
 
@@ -176,19 +138,9 @@ async def _end_of(reader: asyncio.StreamReader) -> float:
     return time.perf_counter()
 
 
-def _ask(port: int, method: str, path: str, cookie: str, body: str = "") -> tuple[int, dict[str, str], str]:
-    link = http.client.HTTPConnection(HOST, port, timeout=60)
-    headers = {"Cookie": cookie, "Content-Type": "application/x-www-form-urlencoded"}
-    link.request(method, path, body=body or None, headers=headers)
-    answer = link.getresponse()
-    found = answer.status, dict(answer.getheaders()), answer.read().decode()
-    link.close()
-    return found
-
-
 def _form(port: int, key: str) -> tuple[str, str]:
     """Body and cookies of the form that signs everyone out."""
-    status, headers, page = _ask(port, "GET", reverse("sessions"), f"session={key}")
+    status, headers, page = serving.ask(port, "GET", reverse("sessions"), f"session={key}")
     token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', page)
     if status != 200 or token is None:
         raise SystemExit(f"the form was answered with {status}")
@@ -197,56 +149,17 @@ def _form(port: int, key: str) -> tuple[str, str]:
 
 
 def _post(port: int, body: str, cookie: str) -> int:
-    return _ask(port, "POST", reverse("sessions"), cookie, body)[0]
+    return serving.ask(port, "POST", reverse("sessions"), cookie, body)[0]
 
 
 def _refused(port: int, keys: list[str]) -> int:
     """How many of the sessions are led to the sign-in page."""
-    answers = [_ask(port, "GET", reverse("library"), f"session={key}") for key in keys]
+    answers = [serving.ask(port, "GET", reverse("library"), f"session={key}") for key in keys]
     return sum(status == 302 and headers["Location"].startswith("/signin/") for status, headers, _ in answers)
 
 
 def _parts(keys: list[str], count: int) -> Iterator[list[str]]:
     return (keys[start::count] for start in range(count))
-
-
-@contextmanager
-def _server() -> Iterator[int]:
-    """gunicorn as deployed, with threads enough for the streams, in front of this process's database."""
-    with socket.create_server((HOST, 0)) as free:
-        port = int(free.getsockname()[1])
-    lane.close()
-    connections.close_all()
-    process = _fork.Process(target=_serve, args=(port,))
-    process.start()
-    try:
-        for _ in range(200):
-            try:
-                if _ask(port, "GET", "/api/health", "")[0] == 200:
-                    break
-            except OSError:
-                time.sleep(0.1)
-        yield port
-    finally:
-        if process.pid:
-            os.kill(process.pid, signal.SIGQUIT)
-        process.join(30)
-
-
-def _serve(port: int) -> None:
-    from gunicorn.app.base import BaseApplication  # type: ignore[import-untyped]  # gunicorn ships no types
-
-    class Server(BaseApplication):  # type: ignore[misc]  # gunicorn ships no types
-        def load_config(self) -> None:
-            given = {"bind": f"{HOST}:{port}", "worker_class": "gthread", "workers": WORKERS, "threads": THREADS}
-            for name, value in {**given, "loglevel": "critical", "control_socket_disable": True}.items():
-                self.cfg.set(name, value)
-
-        def load(self) -> WSGIHandler:
-            return WSGIHandler()
-
-    connection.settings_dict["CONN_MAX_AGE"] = 0  # so many idle threads would keep more than PostgreSQL allows
-    Server().run()
 
 
 # ── What the middleware costs ─────────────────────────────────────────────────────────────────────────────────
@@ -268,8 +181,8 @@ class Bare:
 
 def _middleware() -> dict[str, Any]:
     """One page, each request once through the whole stack and once without, in one process and thread."""
-    (person,) = _people(1)
-    key = _sign_in(person)
+    (person,) = serving.people(1)
+    key = serving.sign_in(person)
     found = User.objects.get(pk=person.pk)
     vars(found)["otp_device"] = StaticDevice.objects.get(user=person)
     Bare.person = found
