@@ -59,6 +59,10 @@ OBJECTS: dict[str, str] = {
     "chat.DocumentVersion": "document version",
     "chat.Feedback": "rating",
     "chat.Question": "question that was not kept",
+    "chat.DrugTable": "interaction table",
+    "chat.InteractionAlert": "interaction alert",
+    "chat.InteractionCheck": "check of medicines",
+    "chat.LocalInteraction": "local change of the interaction table",
     "chat.Turn": "question",
     "compliance.AuditEvent": "audit trail",
     "compliance.AuditPurge": "purge of audit events",
@@ -102,6 +106,10 @@ TRIED: dict[str, str] = {
 }
 ACTIONS: dict[str, str] = {
     Action.ASK: "ask a question",
+    Action.CHECK_INTERACTIONS: "check medicines for interactions",
+    Action.READ_INTERACTIONS: "read the interaction table and its figures",
+    Action.EDIT_INTERACTIONS: "change the interaction table",
+    Action.APPROVE_INTERACTIONS: "approve changes of the interaction table",
     Action.READ_LIBRARY: "read the library",
     Action.READ_DRAFTS: "read drafts of the library",
     Action.EDIT_LIBRARY: "edit the library",
@@ -218,6 +226,9 @@ WITH_WORDS = {
 }
 FIXED: dict[tuple[str, str], str] = {
     ("chat.Turn", Crude.CREATE): "Asked a question",
+    ("chat.InteractionCheck", Crude.CREATE): "Checked medicines for interactions",
+    ("chat.InteractionAlert", Crude.CREATE): "An interaction alert was shown",
+    ("chat.InteractionAlert", Crude.UPDATE): "Answered an interaction alert",
     ("chat.Feedback", Crude.CREATE): "Rated an answer",
     ("chat.Feedback", Crude.UPDATE): "Rated an answer again",
     ("compliance.AuditPurge", Crude.CREATE): "Asked for a purge of audit events",

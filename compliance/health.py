@@ -18,18 +18,20 @@ class Check(NamedTuple):
     key: str
     name: str
     ok: bool
+    needed: bool = True
 
 
-_probes: dict[str, tuple[str, Callable[[], bool]]] = {}
+_probes: dict[str, tuple[str, Callable[[], bool], bool]] = {}
 
 
-def register(key: str, name: str, probe: Callable[[], bool]) -> None:
-    """`probe` says within seconds whether the part works and does not raise; `name` is shown to the public."""
-    _probes[key] = (name, probe)
+def register(key: str, name: str, probe: Callable[[], bool], *, needed: bool = True) -> None:
+    """`probe` says within seconds whether the part works and does not raise; `name` is shown to the public. Without a
+    part that is not `needed` questions are answered all the same, and say what is missing."""
+    _probes[key] = (name, probe, needed)
 
 
 def run_checks() -> list[Check]:
-    return [Check(key, name, probe()) for key, (name, probe) in _probes.items()]
+    return [Check(key, name, probe(), needed) for key, (name, probe, needed) in _probes.items()]
 
 
 def database() -> bool:

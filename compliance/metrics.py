@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 DETECTIONS: Final = "clinchat_phi_detections_total"
 FAILURES: Final = "clinchat_phi_detection_failures"
 SECONDS: Final = "clinchat_phi_masking_seconds"
+INTERACTION_CHECKS: Final = "clinchat_drug_interaction_checks_total"
+INTERACTIONS: Final = "clinchat_drug_interactions_detected_total"
+INTERACTIONS_UNAVAILABLE: Final = "clinchat_drug_interaction_check_failures_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +70,11 @@ METRICS: Final = {
     SECONDS: Metric(
         "Time to mask one text", buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
     ),
+    INTERACTION_CHECKS: Metric("Checks of medicines for interactions"),
+    INTERACTIONS: Metric(
+        "Interactions found, by severity", label="severity", values=("contraindicated", "major", "moderate", "minor")
+    ),
+    INTERACTIONS_UNAVAILABLE: Metric("Checks that failed, or for which no table passes its self-test"),
 }  # fmt: skip
 _gauges: dict[str, Gauge] = {}
 _BEYOND, _SUM = "+Inf", "sum"

@@ -60,9 +60,10 @@ SINKS: Final = (
     Sink(
         "Questions and their titles",
         How.MASKED,
-        "Masked before the row is made. Beside them stand the numbers of spellings and the days between dates.",
+        "Masked before the row is made. Beside them stand the numbers of spellings, the days between dates, and "
+        "medicines as the interaction table writes them; what names none is masked for good.",
         _CANARY,
-        (*_of("chat.Turn", "question", "spellings", "days"), *_of("chat.Conversation", "title")),
+        (*_of("chat.Turn", "question", "spellings", "days", "medicines"), *_of("chat.Conversation", "title")),
     ),
     Sink(
         "Answers and their evidence",
@@ -118,6 +119,28 @@ SINKS: Final = (
             *_of("chat.Evaluation", "fallen", "questions_sha256", "model", "worst", "scores", "state_sha256"),
             *_of("chat.Calibration", "model", "weights", "curve", "figures"),
             *_of("chat.IndexProof", "model", "found"),
+        ),
+    ),
+    Sink(
+        "Checks of interactions",
+        How.NOTE,
+        "Names as the interaction table writes them; of what was typed only entries that were not recognized, and "
+        "notes beside overridden alerts.",
+        "chat/test_interaction_page.py::test_a_patient_is_kept_nowhere",
+        (
+            *_of("chat.InteractionCheck", "table", "result"),
+            *_of("chat.InteractionAlert", "a", "b", "note"),
+        ),
+    ),
+    Sink(
+        "Interaction table and what the hospital changed in it",
+        How.LIBRARY,
+        "Reference data with its sources. Reasons of changes are masked for good.",
+        _FIELDS,
+        (
+            *_of("chat.DrugTable", "version", "sha256", "report"),
+            *_of("chat.LocalInteraction", "a", "b", "mechanism", "effect", "management"),
+            *_of("chat.LocalInteraction", "source_name", "source_ref", "reason"),
         ),
     ),
     Sink(
@@ -318,7 +341,12 @@ SINKS: Final = (
         "author alone.",
         _ABSENT,
     ),
-    Sink("Attached documents", How.ABSENT, "Their text goes the way of the question, before it is stored.", _ABSENT),
+    Sink(
+        "Documents beside a question",
+        How.CODE,
+        "Read in memory, in a process of its own, for names of the interaction table; nothing else of them is kept.",
+        "chat/test_interactions_beside_answers.py::test_a_document_gives_its_medicines_and_nothing_else_is_kept",
+    ),
     Sink("Text of incidents", How.ABSENT, "compliance.free_text.FreeTextField, as every note of staff.", _ABSENT),
     Sink("E-mail", How.ABSENT, "Subject and body are written by the code, with ids and links alone.", _ABSENT),
 )

@@ -101,6 +101,14 @@ def _nothing_counted() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _table_as_it_is() -> None:
+    """What a test changes in the interaction table is no longer known to the next one."""
+    from chat.interactions import current
+
+    current.forget()
+
+
+@pytest.fixture(autouse=True)
 def _settings(settings: Any) -> None:
     """Static files straight from their folders, cheap password hashes."""
     settings.STORAGES = {

@@ -17,6 +17,7 @@ CODES = frozenset(
         *("v", "start", "end", "page", "after", "before", "status", "role"),
         *("on", "part", "show", "collection", "document"),
         *("person", "object_type", "code", "outcome", "kind", "since", "until", "correlation"),
+        *("days", "where"),
     }
 )
 OBJECTS = frozenset({"patient", "object_id"})

@@ -21,6 +21,10 @@ class Role(TextChoices):
 
 class Action(StrEnum):
     ASK = "chat.ask"
+    CHECK_INTERACTIONS = "interactions.check"
+    READ_INTERACTIONS = "interactions.read"
+    EDIT_INTERACTIONS = "interactions.edit"
+    APPROVE_INTERACTIONS = "interactions.approve"
     READ_LIBRARY = "library.read"
     EDIT_LIBRARY = "library.edit"
     READ_DRAFTS = "library.drafts"
@@ -53,6 +57,19 @@ _OVERSIGHT = frozenset({Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLI
 
 POLICY: dict[Action, frozenset[Role]] = {
     Action.ASK: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
+    Action.CHECK_INTERACTIONS: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
+    Action.READ_INTERACTIONS: frozenset(
+        {
+            Role.KNOWLEDGE_EDITOR,
+            Role.DEPARTMENT_HEAD,
+            Role.COMPLIANCE_MANAGER,
+            Role.OPERATOR,
+            Role.AUDITOR,
+            Role.ADMIN,
+        }
+    ),
+    Action.EDIT_INTERACTIONS: frozenset({Role.KNOWLEDGE_EDITOR}),
+    Action.APPROVE_INTERACTIONS: frozenset({Role.KNOWLEDGE_EDITOR, Role.DEPARTMENT_HEAD}),
     Action.READ_LIBRARY: EVERY_ROLE,
     Action.EDIT_LIBRARY: frozenset({Role.KNOWLEDGE_EDITOR}),
     Action.READ_DRAFTS: frozenset({Role.KNOWLEDGE_EDITOR, Role.DEPARTMENT_HEAD}),
@@ -96,7 +113,7 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.READ_POLICY: _OVERSIGHT | {Role.OPERATOR},
 }
 
-NEEDS_CLEARANCE = frozenset({Action.ASK, Action.BREAK_GLASS, Action.REVIEW_LIBRARY})
+NEEDS_CLEARANCE = frozenset({Action.ASK, Action.CHECK_INTERACTIONS, Action.BREAK_GLASS, Action.REVIEW_LIBRARY})
 """Actions a role alone does not open: training and approval must be complete and in date."""
 
 CLINICAL = frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD})
@@ -105,6 +122,7 @@ MOST_ADMINISTRATORS = 2
 
 PURPOSES: dict[Action, str] = {
     Action.ASK: "TREAT",
+    Action.CHECK_INTERACTIONS: "TREAT",
     Action.ADMINISTER: "HSYSADMIN",
     Action.READ_AUDIT: "HCOMPL",
     Action.EXPORT_AUDIT: "HCOMPL",

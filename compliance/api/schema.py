@@ -65,7 +65,7 @@ def with_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:
     """Postprocessing hook of drf-spectacular: the errors every view can answer with, as problem documents."""
     result["components"].setdefault("schemas", {})[PROBLEM] = _problem()
     for path, methods in result["paths"].items():
-        if not path.endswith(("/health", "/ready")):
+        if path not in {"/api/health", "/api/ready"}:
             for operation in methods.values():
                 _add(operation, named="{" in path)
     return result

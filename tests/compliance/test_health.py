@@ -11,7 +11,7 @@ from django.test import Client
 from pytest_django import DjangoAssertNumQueries, Settings
 
 from clinchat.lib import clock
-from compliance import mask_terms
+from compliance import health, mask_terms
 from compliance.models import Session
 from tests import cast
 
@@ -37,7 +37,14 @@ def test_ready_when_every_part_works(client: Client) -> None:
     assert answer.status_code == 200
     assert answer.json() == {
         "status": "ready",
-        "checks": {"database": True, "audit": True, "queue": True, "masking": True, "search": True},
+        "checks": {
+            "database": True,
+            "audit": True,
+            "queue": True,
+            "masking": True,
+            "search": True,
+            "interactions": True,
+        },
     }
 
 
@@ -46,8 +53,23 @@ def test_not_ready_without_the_queue(client: Client, no_redis: None) -> None:
     assert answer.status_code == 503
     assert answer.json() == {
         "status": "not ready",
-        "checks": {"database": True, "audit": True, "queue": False, "masking": True, "search": True},
+        "checks": {
+            "database": True,
+            "audit": True,
+            "queue": False,
+            "masking": True,
+            "search": True,
+            "interactions": True,
+        },
     }
+
+
+def test_ready_without_a_sound_interaction_table(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Answers say then that nothing was checked: better than no answers."""
+    monkeypatch.setitem(health._probes, "interactions", ("Drug interactions", lambda: False, False))
+    answer = client.get("/api/ready")
+    assert (answer.status_code, answer.json()["checks"]["interactions"]) == (200, False)
+    assert client.get("/status/").context["state"] == "degraded"
 
 
 def test_not_ready_without_the_vector_extension(client: Client) -> None:
@@ -73,6 +95,7 @@ def test_status_page_shows_what_works(client: Client) -> None:
         "Answer queue",
         "Masking of identifiers",
         "Search index",
+        "Drug interactions",
     ]
 
 
@@ -104,6 +127,7 @@ def test_status_page_is_shown_without_the_database(client: Client, no_database: 
         "Answer queue": True,
         "Masking of identifiers": False,
         "Search index": False,
+        "Drug interactions": True,  # with the copy
     }
 
 

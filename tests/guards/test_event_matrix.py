@@ -17,12 +17,17 @@ from django.db import connection, transaction
 from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver, reverse
 
+from chat import days
+from chat.interactions import lists, releases
 from chat.models import (
     Collection,
     Conversation,
     Document,
     DocumentVersion,
+    DrugTable,
+    InteractionCheck,
     LabelledQuestion,
+    LocalInteraction,
     Release,
     Turn,
     Upload,
@@ -155,6 +160,7 @@ MATRIX: dict[str, Row] = {
     "answer-events": Row(leaves=(READ,), own="alice", arguments={"turn_id": "turn"}),
     "answer-stop": Row(leaves=(READ,), post={}, own="alice", arguments={"turn_id": "turn"}),
     "answer-retry": Row(leaves=(READ,), post={}, own="alice", arguments={"turn_id": "turn"}),
+    "answer-interactions": Row(leaves=(READ,), own="alice", arguments={"turn_id": "turn"}),
     "answer-feedback": Row(
         leaves=(READ, ("sensitive_create", "C")),
         post={"helpful": "yes"},
@@ -205,6 +211,44 @@ MATRIX: dict[str, Row] = {
     "api-library-rollback": Row(arguments={"release_id": "nothing"}),
     "api-library-search": Row(),
     "api-knowledge-base-status": Row(),
+    "api-drugs-interactions": Row(),
+    "api-drugs-search": Row(),
+    "api-drug-table-health": Row(),
+    "interactions": Row(leaves=(("sensitive_create", "C"),) * 2, post={"medicines": "warfarin, aspirin"}),
+    "interaction-again": Row(post={"medicines": "warfarin, aspirin"}),
+    "interaction-result": Row(leaves=(READ,), own="alice", arguments={"check_id": "check"}),
+    "interaction-respond": Row(
+        leaves=(READ, ("sensitive_update", "U")),
+        post={"response": "acknowledged"},
+        own="alice",
+        arguments={"alert_id": "alert"},
+    ),
+    "interaction-pair": Row(arguments={"a": "drug", "b": "other_drug"}),
+    "interaction-changes": Row(leaves=(READ,)),
+    "interaction-change": Row(leaves=(READ,), arguments={"change_id": "change"}),
+    "interaction-propose": Row(
+        leaves=(("sensitive_create", "C"),),
+        post={
+            "a": "amiodarone",
+            "b": "warfarin",
+            "severity": "minor",
+            "source_name": "A label",
+            "source_ref": "7",
+            "reason": "Why not",
+            "expires_on": (days.today() + timedelta(days=30)).isoformat(),
+        },
+    ),
+    "interaction-change-decide": Row(
+        leaves=(("sensitive_update", "U"),), post={"decision": "refuse"}, arguments={"change_id": "change"}
+    ),
+    "interaction-change-withdraw": Row(leaves=(("authz_fail", "E"),), post={}, arguments={"change_id": "change"}),
+    "interaction-change-end": Row(post={}, arguments={"change_id": "change"}),
+    "interaction-changes-file": Row(leaves=(READ,)),
+    "interaction-changes-import": Row(),
+    "interaction-releases": Row(leaves=(READ,)),
+    "interaction-release": Row(leaves=(READ,), arguments={"table_id": "table"}),
+    "interaction-release-apply": Row(post={"digest": ""}, arguments={"table_id": "table"}),
+    "interaction-load": Row(leaves=(READ,)),
     "library-quality": Row(leaves=(READ,)),
     "library-questions": Row(leaves=(READ,), arguments={"slug": "collection"}),
     "library-questions-file": Row(leaves=(READ,), arguments={"slug": "collection"}),
@@ -312,6 +356,19 @@ def things(alice: User) -> dict[str, Any]:
     term = MaskTerm.objects.create(
         kind="keep", words="Quillfeather", blind_index=bytes(32), reason="A score", proposed_by=cast.dora()
     )
+    check = lists.check(lists.read("warfarin, aspirin"), where=InteractionCheck.Where.PAGE, by=alice)
+    change = LocalInteraction.objects.create(
+        a="atorvastatin",
+        b="metformin",
+        severity="minor",
+        source_name="A label",
+        source_ref="7",
+        reason="Why not",
+        expires_on=days.today() + timedelta(days=9),
+        proposed_by=cast.sam(),
+    )
+    table = DrugTable.objects.filter(in_use=True).first() or releases.offer_shipped()
+    assert table
     event = audit.record(code=audit.Code.SENSITIVE_READ, action=audit.Crude.READ)
     return {
         "conversation": conversation.pk,
@@ -333,6 +390,12 @@ def things(alice: User) -> dict[str, Any]:
         "role_request": asked.pk,
         "mask_report": reported.pk,
         "term": term.pk,
+        "change": change.pk,
+        "table": table.pk,
+        "check": check.pk,
+        "alert": check.alerts.get().pk,
+        "drug": "warfarin",
+        "other_drug": "aspirin",
         "nothing": uuid.uuid4(),
     }
 
