@@ -38,6 +38,7 @@ def post_worker_init(_worker: object) -> None:
 
     logs.serve()
     starting.require_model()
+    starting.load_interactions()
     masking.start("web")
     lifecycle.started("web")
 

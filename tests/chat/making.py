@@ -17,9 +17,9 @@ def make_turn(*, author: User, text: str = QUESTION, conversation: Conversation 
     return services.ask(author=author, text=text, submission=uuid.uuid4(), conversation=conversation)
 
 
-def answered(*, author: User, text: str = QUESTION) -> Turn:
+def answered(*, author: User, text: str = QUESTION, conversation: Conversation | None = None) -> Turn:
     """A turn that has been through the pipeline."""
-    turn = make_turn(author=author, text=text)
+    turn = make_turn(author=author, text=text, conversation=conversation)
     run(turn.pk, publish=lambda _event, _data: None)
     turn.refresh_from_db()
     return turn

@@ -164,7 +164,7 @@ def test_checkpoints_can_go_to_a_folder_of_another_machine() -> None:
     given = {"CLINCHAT_HOSTS": "clinchat.example", "SECRETS": "/etc/clinchat", "CHECKPOINTS": "/mnt/elsewhere"}
     done = compose("config", "--format", "json", env=given)
     mounted = json.loads(done.stdout)["services"]["sealer"]["volumes"]
-    assert [(mount["source"], mount["target"]) for mount in mounted] == [("/mnt/elsewhere", "/checkpoints")]
+    assert ("/mnt/elsewhere", "/checkpoints") in [(mount["source"], mount["target"]) for mount in mounted]
 
 
 def test_one_proxy_is_believed(resolved: Compose) -> None:
