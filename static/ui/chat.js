@@ -211,6 +211,7 @@ document.addEventListener("copy", (event) => {
 const MAX_ERRORS = 3;
 const STILL_WORKING_MS = 10_000;
 const OFFER_STOP_MS = 30_000;
+const LATE_ALERTS_MS = 10_000;
 
 // Applies the events of one unfinished turn to the parts the server rendered for it.
 class Writing {
@@ -314,10 +315,14 @@ class Writing {
   }
 
   // The alerts come as the server draws them. A document that is fetched so is parsed without running anything.
-  interactions() {
+  // The answer waits for them: nobody reads it before what is contraindicated.
+  interactions({ checked }) {
     if (this.alerted) return; // told again at the end: what its reader has opened meanwhile stays as it is
+    if (!checked) return this.#unchecked();
     this.alerted = true;
+    show($("[data-held]", this.turn), false);
     const request = new XMLHttpRequest();
+    request.timeout = LATE_ALERTS_MS;
     request.open("GET", this.turn.dataset.interactionsUrl);
     request.responseType = "document";
     request.onload = () => {
@@ -328,13 +333,14 @@ class Writing {
       show($("[data-held]", this.turn), !("waits" in found.dataset));
       if (alerts.length) say(alerts.join(". "));
     };
-    request.onerror = () => this.#unchecked();
+    request.onerror = request.ontimeout = () => this.#unchecked();
     request.send();
   }
 
   // Nobody takes silence for "nothing found".
   #unchecked() {
     this.alerted = false;
+    show($("[data-held]", this.turn));
     show($("[data-unchecked]", this.turn));
   }
 

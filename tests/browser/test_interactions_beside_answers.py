@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from playwright.sync_api import Page, expect
 
+from chat.interactions import checks as checks_made
 from chat.models import InteractionAlert, Turn
 from tests import cast
 from tests.browser import checks
@@ -35,6 +37,29 @@ def test_the_answer_is_shown_once_the_alert_is_read(open_as: SignIn, portal: str
     expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
     assert InteractionAlert.objects.get().response == "acknowledged"
     assert watch.problems() == []
+
+
+def test_alerts_that_do_not_arrive_are_missed_aloud(open_as: SignIn, portal: str) -> None:
+    page = open_as(cast.alice())
+    page.route("**/interactions/", lambda route: route.abort())
+    ask(page, portal, MAJOR)
+    expect(page.get_by_text("The check for interactions could not be shown.")).to_be_visible()
+    expect(page.get_by_text("rest on a passage quoted word for word")).to_be_visible()
+
+
+def test_a_check_that_was_not_made_is_told_while_the_answer_arrives(
+    open_as: SignIn, portal: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> object:
+        raise RuntimeError
+
+    monkeypatch.setattr(checks_made, "for_turn", broken)
+    page = open_as(cast.alice())
+    ask(page, portal, MAJOR)
+    expect(page.get_by_text("The check for interactions could not be shown.")).to_be_visible()
+    expect(page.get_by_text("rest on a passage quoted word for word")).to_be_visible()
+    page.reload()
+    expect(page.get_by_text("The check for interactions is not available.")).to_be_visible()
 
 
 def test_a_major_alert_arrives_with_the_answer_and_can_be_overridden(open_as: SignIn, portal: str) -> None:
