@@ -23,8 +23,8 @@ def get_conversation(user: User, conversation_id: UUID) -> Conversation:
     """The conversation, if it is the person's own or taken in an emergency: to read. Raises Http404."""
     found = Conversation.objects.filter(pk=conversation_id).first()
     if found is None or not _may_read(user, Action.ASK, found):
-        _refuse(user, "chat.Conversation", conversation_id)
-    _record_read(user, "chat.Conversation", found.pk, patient=vault.patient(found.pk))
+        refuse(user, "chat.Conversation", conversation_id)
+    record_read(user, "chat.Conversation", found.pk, patient=vault.patient(found.pk))
     return found
 
 
@@ -32,8 +32,8 @@ def get_own_conversation(user: User, conversation_id: UUID) -> Conversation:
     """The conversation, if it is the person's own: to ask in. No emergency opens that. Raises Http404."""
     found = Conversation.objects.filter(pk=conversation_id).first()
     if found is None or not allows(user, Action.ASK, found):
-        _refuse(user, "chat.Conversation", conversation_id)
-    _record_read(user, "chat.Conversation", found.pk, patient=vault.patient(found.pk))
+        refuse(user, "chat.Conversation", conversation_id)
+    record_read(user, "chat.Conversation", found.pk, patient=vault.patient(found.pk))
     return found
 
 
@@ -41,8 +41,8 @@ def get_turn(user: User, turn_id: UUID) -> Turn:
     """The turn, if its conversation is the person's own: to follow, stop, retry or rate. Raises Http404."""
     found = Turn.objects.select_related("conversation").filter(pk=turn_id).first()
     if found is None or not allows(user, Action.ASK, found):
-        _refuse(user, "chat.Turn", turn_id)
-    _record_read(user, "chat.Turn", found.pk, patient=vault.patient(found.conversation_id))
+        refuse(user, "chat.Turn", turn_id)
+    record_read(user, "chat.Turn", found.pk, patient=vault.patient(found.conversation_id))
     return found
 
 
@@ -50,8 +50,8 @@ def get_document(user: User, document_id: UUID) -> Document:
     """The document, if a role of the person may read its collection, or taken in an emergency. Raises Http404."""
     found = Document.objects.select_related("collection").filter(pk=document_id).first()
     if found is None or not _may_read(user, Action.READ_LIBRARY, found):
-        _refuse(user, "chat.Document", document_id)
-    _record_read(user, "chat.Document", found.pk)
+        refuse(user, "chat.Document", document_id)
+    record_read(user, "chat.Document", found.pk)
     return found
 
 
@@ -59,8 +59,8 @@ def get_document_to_change(user: User, document_id: UUID) -> Document:
     """The document, if a role of the person may read it: to act on it. No emergency opens that. Raises Http404."""
     found = Document.objects.select_related("collection").filter(pk=document_id).first()
     if found is None or not allows(user, Action.READ_LIBRARY, found):
-        _refuse(user, "chat.Document", document_id)
-    _record_read(user, "chat.Document", found.pk)
+        refuse(user, "chat.Document", document_id)
+    record_read(user, "chat.Document", found.pk)
     return found
 
 
@@ -92,7 +92,8 @@ def _may_read(user: User, action: Action, found: Model) -> bool:
     return True
 
 
-def _record_read(user: User, object_type: str, object_id: UUID, *, patient: str = "") -> None:
+def record_read(user: User, object_type: str, object_id: UUID, *, patient: str = "") -> None:
+    """Put on record that the person opened it."""
     audit.record(
         code=audit.Code.SENSITIVE_READ,
         action=audit.Crude.READ,
@@ -103,7 +104,8 @@ def _record_read(user: User, object_type: str, object_id: UUID, *, patient: str 
     )
 
 
-def _refuse(user: User, object_type: str, object_id: UUID) -> NoReturn:
+def refuse(user: User, object_type: str, object_id: UUID) -> NoReturn:
+    """Put on record that the person was turned away, and answer as if it were not there. Raises Http404."""
     audit.record(
         code=audit.Code.AUTHZ_FAIL,
         action=audit.Crude.READ,

@@ -5,14 +5,10 @@ As in chat.access, a stranger gets Http404. Who may do what with which of them i
 
 from __future__ import annotations
 
-from typing import NoReturn
 from uuid import UUID
 
-from django.db.models import Model
-from django.http import Http404
-
+from chat import access
 from chat.models import DocumentVersion, Release, Upload
-from compliance import audit
 from compliance.access import Action, allows
 from compliance.models import User
 
@@ -25,8 +21,8 @@ def get_draft(user: User, draft_id: UUID, *, to: Action | None = None) -> Docume
     found = DocumentVersion.objects.select_related("document__collection").filter(pk=draft_id).first()
     actions = (to,) if to else (Action.EDIT_LIBRARY, Action.REVIEW_LIBRARY)
     if found is None or not any(allows(user, action, found) for action in actions):
-        _refuse(user, "chat.DocumentVersion", draft_id)
-    _record_read(user, found)
+        access.refuse(user, "chat.DocumentVersion", draft_id)
+    access.record_read(user, "chat.DocumentVersion", found.pk)
     return found
 
 
@@ -38,9 +34,9 @@ def get_upload(user: User, upload_id: UUID, *, again: bool = False) -> Upload:
     uploads = Upload.objects.select_related("collection", "document").defer("content")
     found = uploads.filter(pk=upload_id).first()
     if found is None or not allows(user, Action.EDIT_LIBRARY, found):
-        _refuse(user, "chat.Upload", upload_id)
+        access.refuse(user, "chat.Upload", upload_id)
     if not again:
-        _record_read(user, found)
+        access.record_read(user, "chat.Upload", found.pk)
     return found
 
 
@@ -48,28 +44,6 @@ def get_release(user: User, release_id: UUID, *, to: Action = Action.READ_QUALIT
     """The release with its collection, for whoever may read the collection and do `to`. Raises Http404."""
     found = Release.objects.select_related("collection").filter(pk=release_id).first()
     if found is None or not allows(user, to, found):
-        _refuse(user, "chat.Release", release_id)
-    _record_read(user, found)
+        access.refuse(user, "chat.Release", release_id)
+    access.record_read(user, "chat.Release", found.pk)
     return found
-
-
-def _record_read(user: User, found: Model) -> None:
-    audit.record(
-        code=audit.Code.SENSITIVE_READ,
-        action=audit.Crude.READ,
-        actor=user,
-        object_type=found._meta.label,  # noqa: SLF001  # documented by Django
-        object_id=str(found.pk),
-    )
-
-
-def _refuse(user: User, object_type: str, object_id: UUID) -> NoReturn:
-    audit.record(
-        code=audit.Code.AUTHZ_FAIL,
-        action=audit.Crude.READ,
-        outcome=audit.Outcome.DENIED,
-        actor=user,
-        object_type=object_type,
-        object_id=str(object_id),
-    )
-    raise Http404
