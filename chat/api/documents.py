@@ -16,12 +16,13 @@ from rest_framework.response import Response
 
 from chat import access, releases
 from chat.api import shown
-from chat.api.fields import LARGEST, AsOf, Digits, Listing, YesNo, asked, checked, collection_of, me, record_look
-from chat.api.paging import page
+from chat.api.fields import AsOf, collection_of
 from chat.api.problems import conflict, refusing
 from chat.models import Collection, Document, DocumentVersion, Release
 from compliance.access import Action, door, require
 from compliance.api.bodies import Body, FreeText, Text
+from compliance.api.fields import LARGEST, Digits, Listing, YesNo, asked, checked, me, record_look
+from compliance.api.paging import page
 from compliance.api.problems import Refused
 from compliance.models import User
 

@@ -15,14 +15,15 @@ from rest_framework.response import Response
 
 from chat import drafts as service
 from chat.api import shown
-from chat.api.fields import LARGEST, Day, Number, YesNo, asked, checked, me, name_of
-from chat.api.problems import by_a_person, conflict, refusing
+from chat.api.problems import conflict, refusing
 from chat.corpus.formats import LIMITS
 from chat.library_access import get_draft
 from chat.library_forms import LONGEST_NOTE, DescriptionForm
 from chat.models import DocumentVersion, Finding, Grade, Kind
 from compliance.access import Action, door
-from compliance.api.bodies import Body, Flag, FreeText, Text
+from compliance.api.answers import by_a_person
+from compliance.api.bodies import Body, Flag, Note, Text
+from compliance.api.fields import LARGEST, Day, Number, YesNo, asked, checked, me, name_of
 
 SAY_WHY = "Say what has to change."
 NO_FINDING = "The draft has no finding with this number."
@@ -67,13 +68,6 @@ class Settling(Body):
     findings = serializers.ListField(
         child=Number(min_value=1, max_value=LARGEST), min_length=1, max_length=1000, help_text="Their numbers."
     )
-
-
-class Note(FreeText):
-    """Prose that may be empty."""
-
-    def run_validation(self, data: Any = serializers.empty) -> Any:
-        return "" if data == "" else super().run_validation(data)
 
 
 class Decision(Body):

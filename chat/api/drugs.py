@@ -13,8 +13,6 @@ from rest_framework.decorators import api_view
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from chat.api.fields import Digits, asked, checked, me
-from chat.api.problems import answers
 from chat.forms import plain
 from chat.interactions import current, lists
 from chat.interactions.check import TooMany
@@ -26,7 +24,9 @@ from chat.interactions.types import Alert, Severity
 from chat.models import InteractionCheck
 from compliance import phi
 from compliance.access import Action, door
+from compliance.api.answers import answers
 from compliance.api.bodies import NOT_CHECKED, Body, Text
+from compliance.api.fields import Digits, asked, checked, me
 from compliance.api.problems import Refused
 
 LONGEST_TEXT, LONGEST_NAME, MOST_NAMES = 10_000, 200, 1000

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http import HTTPStatus
-from typing import Any
 
 from drf_spectacular.utils import OpenApiResponse
 from rest_framework import serializers
@@ -13,9 +12,9 @@ from rest_framework import serializers
 from chat import drafts, releases, uploads
 from chat.api.shown import Comparison, comparison
 from compliance import phi
+from compliance.api.answers import Problem, answers
 from compliance.api.bodies import NOT_CHECKED
-from compliance.api.problems import CONTENT_TYPE, Refused
-from compliance.models import User
+from compliance.api.problems import Refused
 
 CONFLICT, UNPROCESSABLE = HTTPStatus.CONFLICT, HTTPStatus.UNPROCESSABLE_ENTITY
 
@@ -38,15 +37,6 @@ REFUSALS: dict[type[Exception], Answer] = {
     ),
     releases.Over: (CONFLICT, "There is nothing to change: it was done already."),
 }
-
-
-class Problem(serializers.Serializer[Any]):
-    """A problem document (RFC 9457). compliance.api.schema writes it down in its own words."""
-
-    title = serializers.CharField()
-    status = serializers.IntegerField()
-    detail = serializers.CharField()
-    reference = serializers.CharField()
 
 
 class Conflict(Problem):
@@ -88,17 +78,6 @@ def refusing() -> Iterator[None]:
         raise Refused(UNPROCESSABLE, words, members={"comparison": comparison(fallen.evaluation)}) from None
     except tuple(REFUSALS) as refused:
         raise Refused(*next(answer for kind, answer in REFUSALS.items() if isinstance(refused, kind))) from None
-
-
-def by_a_person(user: User) -> None:
-    """Raises Refused for a program: some things need somebody's judgment."""
-    if user.is_service:
-        raise Refused(HTTPStatus.FORBIDDEN, "A person decides this, not a program.")
-
-
-def answers(status: int, words: str, *, holds: type[Problem] = Problem) -> dict[tuple[int, str], OpenApiResponse]:
-    """For extend_schema: a problem document with this status."""
-    return {(status, CONTENT_TYPE): OpenApiResponse(holds, words)}
 
 
 def conflict(words: str) -> dict[tuple[int, str], OpenApiResponse]:

@@ -14,13 +14,15 @@ from rest_framework.response import Response
 
 from chat import releases as service
 from chat.api import shown
-from chat.api.fields import Listing, asked, checked, collection_of, me, record_look
-from chat.api.paging import page
-from chat.api.problems import Fallen, answers, by_a_person, conflict, refusing
+from chat.api.fields import collection_of
+from chat.api.problems import Fallen, conflict, refusing
 from chat.library_access import get_release
 from chat.models import Collection, Document, Release, ReleaseChange
 from compliance.access import Action, door
+from compliance.api.answers import answers, by_a_person
 from compliance.api.bodies import Body, Flag, FreeText, Text
+from compliance.api.fields import Listing, asked, checked, me, record_look
+from compliance.api.paging import page
 
 LONGEST_REASON = 500
 

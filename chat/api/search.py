@@ -12,7 +12,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import access, reading, searching
-from chat.api.fields import AsOf, Number, checked, collection_of, me
+from chat.api.fields import AsOf, collection_of
 from chat.api.problems import refusing
 from chat.corpus import structure
 from chat.forms import LONGEST_QUESTION, QuestionForm
@@ -21,6 +21,7 @@ from chat.pipeline import search as stages
 from chat.pipeline.types import Passage, Question
 from compliance.access import Action, door, limits
 from compliance.api.bodies import Body, Text
+from compliance.api.fields import Number, checked, me
 
 MOST = 50
 NOTHING: dict[str, Any] = {"passages": [], "abstained": True, "searched_also": [], "missing": []}

@@ -6,8 +6,8 @@ from typing import Any
 
 from rest_framework import serializers
 
-from chat.api.fields import name_of
 from chat.models import DocumentVersion, Evaluation, Grade, Kind, Release
+from compliance.api.fields import name_of
 
 Status = DocumentVersion.Status
 DESCRIBED = (

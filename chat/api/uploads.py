@@ -14,14 +14,16 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from chat import uploads as service
-from chat.api.fields import File, FileBody, YesNo, checked_form, collection_of, me, name_of
-from chat.api.problems import answers, refusing
+from chat.api.fields import File, FileBody, checked_form, collection_of
+from chat.api.problems import refusing
 from chat.corpus.formats import MAX_BYTES
 from chat.library_access import get_upload
 from chat.models import Collection, Document, DocumentVersion, Upload
 from clinchat.lib.files import takes_files
 from compliance.access import Action, door
+from compliance.api.answers import answers
 from compliance.api.bodies import Body, Id, Text
+from compliance.api.fields import YesNo, me, name_of
 from compliance.models import User
 
 NO_DOCUMENT = "There is no such document in this collection, or you may not read it."

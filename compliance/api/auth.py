@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -12,19 +11,17 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from clinchat.lib import clock
 from compliance.access import Action, api_signin, door, public, require, sessions, tokens
 from compliance.access.jwt import BadToken, Why
 from compliance.api.bearer import ERROR, bearer_of, record_refusal
-from compliance.api.bodies import Body, Flag, Id, Text
+from compliance.api.bodies import Body, Flag, Id, Nothing, Text
 from compliance.api.problems import TOO_SOON, Refused
+from compliance.api.proof import require_fresh
 from compliance.forms import PasswordForm
 from compliance.models import User
 
-FRESH = timedelta(seconds=sessions.PROOF_SECONDS)
 SET_UP = "Set up an authenticator app in the portal first, then sign in here."
 CODE = "That code did not match. Enter the newest code."
-AGAIN = "This needs both factors shown within the last ten minutes. Sign in again, then repeat it."
 
 
 class Credentials(Body):
@@ -82,10 +79,6 @@ class WhoIAm(serializers.Serializer[Any]):
     roles = serializers.ListField(child=serializers.CharField())
     through = serializers.ChoiceField(choices=["token", "session"])
     expires_at = serializers.DateTimeField(help_text="When the access token, or the session left alone, ends.")
-
-
-class Nothing(Body):
-    """A request that says all by being made."""
 
 
 @public("Whoever has no token yet gets one here, with both factors")
@@ -180,7 +173,7 @@ def revoke_all_sessions(request: Request) -> Response:
     whom: User | None = _me(request)
     if given["everyone"] or given.get("user", request.user.pk) != request.user.pk:
         require(_me(request), Action.REVOKE_SESSIONS)
-        _require_fresh(request)
+        require_fresh(request)
         whom = None if given["everyone"] else User.objects.filter(pk=given["user"]).first()
         if whom is None and not given["everyone"]:
             raise serializers.ValidationError({"user": ["Nobody has this id."]})
@@ -205,18 +198,6 @@ def _pair(pair: tokens.Pair) -> Response:
 def _refused(refused: BadToken) -> Refused:
     """401 for a token in the body, on record."""
     return Refused(HTTPStatus.UNAUTHORIZED, record_refusal(refused), challenge=ERROR)
-
-
-def _require_fresh(request: Request) -> None:
-    """Both factors within ten minutes, as the page asks for (RFC 9470 names the challenge)."""
-    bearer = bearer_of(request._request)  # noqa: SLF001  # documented by DRF
-    if isinstance(bearer, tokens.Bearer):
-        fresh = bearer.family is not None and clock.now() - bearer.family.created_at <= FRESH
-    else:
-        fresh = sessions.reauthenticated(request._request)  # noqa: SLF001  # documented by DRF
-    if not fresh:
-        challenge = f'error="insufficient_user_authentication", max_age="{sessions.PROOF_SECONDS}"'
-        raise Refused(HTTPStatus.UNAUTHORIZED, AGAIN, challenge=challenge)
 
 
 def _idle(request: Request) -> Any:

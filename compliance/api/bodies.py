@@ -76,6 +76,13 @@ class FreeText(Text):
             raise Refused(HTTPStatus.SERVICE_UNAVAILABLE, NOT_CHECKED) from None
 
 
+class Note(FreeText):
+    """Prose that may be empty."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        return "" if data == "" else super().run_validation(data)
+
+
 class Flag(serializers.BooleanField):
     """true or false; DRF's own takes "yes", 1 and null as well, and this decides who is signed out."""
 
@@ -101,3 +108,7 @@ class Body(serializers.Serializer[Any]):
         if isinstance(data, Mapping) and (unknown := sorted(set(data) - set(self.fields))):
             raise serializers.ValidationError({name[:100]: ["This field is not known here."] for name in unknown[:20]})
         return super().to_internal_value(data)
+
+
+class Nothing(Body):
+    """A request that says all by being made."""
