@@ -24,6 +24,9 @@ from compliance.models import (
     MaskTerm,
     NetworkBlock,
     OneTimeLink,
+    PolicyAcknowledgement,
+    PolicyVersion,
+    Remark,
     RoleAssignment,
     RoleRequest,
     ServiceToken,
@@ -57,13 +60,13 @@ def register() -> None:
             "directory_id",
             "created_at",
         ),
-        ignored=("last_login", "theme", "shortcuts"),
+        ignored=("last_login", "theme", "shortcuts", "mails"),
         created=Code.USER_CREATED,
         updated=Code.USER_UPDATED,
         deleted=Code.USER_DELETED,
     )
     _rights(RoleAssignment, shown=("id", "user", "role", "granted_at", "granted_by", "suspended_at", "seat"))
-    _rights(Clearance, shown=("id", "user", "granted_at", "expires_at", "revoked_at"))
+    _rights(Clearance, shown=("id", "user", "granted_at", "expires_at", "revoked_at", "basis"))
     _rights(
         BreakGlass,
         shown=[
@@ -104,6 +107,9 @@ def register() -> None:
     )
     _factor(WebAuthnAttestation, shown=("credential", "fmt"), object_id="credential")
     _factor(WebAuthnUserHandle, shown=("user",), object_id="user")
+    audit.watch(PolicyVersion, shown=_columns(PolicyVersion, but=("text",)))
+    audit.watch(PolicyAcknowledgement, shown=_columns(PolicyAcknowledgement))
+    audit.watch(Remark, shown=_columns(Remark, but=("text", "reply", "subject")))
     audit.watch(AuditPurge, shown=_columns(AuditPurge, but=("reason",)))
 
 

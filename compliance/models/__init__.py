@@ -7,7 +7,9 @@ from compliance.models.masking import MaskReport, MaskTerm
 from compliance.models.networks import KnownPlace, NetworkBlock
 from compliance.models.notices import Notice
 from compliance.models.people import Clearance, NoSeat, RoleAssignment, User
+from compliance.models.policies import PolicyAcknowledgement, PolicyVersion
 from compliance.models.recertification import Campaign, CampaignItem
+from compliance.models.remarks import Remark
 from compliance.models.role_requests import RoleRequest
 from compliance.models.seals import AuditPurge, AuditVerification, Seal, SealedEvent
 from compliance.models.sessions import AccessEpoch, Session
@@ -36,6 +38,9 @@ __all__ = [
     "Notice",
     "OneTimeLink",
     "Outcome",
+    "PolicyAcknowledgement",
+    "PolicyVersion",
+    "Remark",
     "RoleAssignment",
     "RoleRequest",
     "Seal",

@@ -25,6 +25,11 @@ class Notice(models.Model):
         WARNING = "warn", "Warning"
         CRITICAL = "crit", "Critical"
 
+    class Mail(models.TextChoices):
+        WAITING = "waiting", "To be sent"
+        SENT = "sent", "Sent"
+        FAILED = "failed", "Could not be sent"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.CASCADE, related_name="notices")
     level = models.CharField(max_length=4, choices=Level, default=Level.INFO)
@@ -33,13 +38,22 @@ class Notice(models.Model):
     url = models.CharField(max_length=200, blank=True, help_text="Path of the page where something can be done.")
     created_at = models.DateTimeField(default=clock.now)
     read_at = models.DateTimeField(null=True, blank=True)
+    mail = models.CharField(max_length=7, choices=Mail, blank=True, help_text="Empty: told in the portal alone.")
+    mailed_at = models.DateTimeField(null=True, blank=True)
+    mail_tries = models.PositiveSmallIntegerField(default=0)
 
     objects = NoticeQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at"]
-        constraints = [models.CheckConstraint(condition=Q(level__in=["info", "warn", "crit"]), name="notice_level")]
-        indexes = [models.Index(fields=["user"], condition=Q(read_at=None), name="notice_unread")]
+        constraints = [
+            models.CheckConstraint(condition=Q(level__in=["info", "warn", "crit"]), name="notice_level"),
+            models.CheckConstraint(condition=Q(mail__in=["", "waiting", "sent", "failed"]), name="notice_mail"),
+        ]
+        indexes = [
+            models.Index(fields=["user"], condition=Q(read_at=None), name="notice_unread"),
+            models.Index(fields=["created_at"], condition=Q(mail="waiting"), name="notice_to_mail"),
+        ]
 
     def __str__(self) -> str:
         return self.title

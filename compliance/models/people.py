@@ -78,6 +78,7 @@ class User(AbstractBaseUser):
     created_at = models.DateTimeField(default=clock.now, editable=False)
     theme = models.CharField(max_length=5, choices=Theme, default=Theme.AUTO)
     shortcuts = models.BooleanField("single-key shortcuts", default=True)
+    mails = models.BooleanField("e-mail", default=True, help_text="Notices that somebody has to act on come as e-mail.")
 
     objects = UserManager()
 
@@ -202,12 +203,18 @@ class ClearanceQuerySet(models.QuerySet["Clearance"]):
 class Clearance(models.Model):
     """Training and approvals are complete: the person may ask until it expires or is revoked."""
 
+    class Basis(models.TextChoices):
+        ONBOARDING = "onboarding", "Training and approvals"
+        """Kept in step with them by the app that knows them."""
+        HAND = "hand", "Given by hand before there was onboarding"
+
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     user = models.ForeignKey(User, on_delete=models.PROTECT, related_name="clearances")
     granted_at = models.DateTimeField(default=clock.now, editable=False)
     expires_at = models.DateTimeField()
     revoked_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(max_length=200, help_text="What it rests on, or why it was revoked.")
+    basis = models.CharField(max_length=10, choices=Basis, default=Basis.HAND)
 
     objects = ClearanceQuerySet.as_manager()
 
@@ -219,6 +226,7 @@ class Clearance(models.Model):
                 condition=Q(revoked_at=None) | Q(revoked_at__gte=F("granted_at")),
                 name="clearance_revoked_after_start",
             ),
+            models.CheckConstraint(condition=Q(basis__in=["onboarding", "hand"]), name="clearance_basis"),
         ]
 
     def __str__(self) -> str:
