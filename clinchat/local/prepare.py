@@ -31,6 +31,8 @@ def main() -> None:
             )
         with audit.bind_command(["drug_table"]):
             call_command("drug_table", "add", stdout=sys.stderr)
+        with audit.bind_command(["load_training"]):
+            call_command("load_training", stdout=sys.stderr)
         call_command("collectstatic", interactive=False, verbosity=0)
         if settings.CLINCHAT_DEMO:
             with audit.bind_command(["load_demo"]):
