@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.core.exceptions import PermissionDenied
 
-from clinchat.lib import clock, ui_tags
+from clinchat.lib import clock
 from compliance import audit
 from compliance.access.errors import Locked
 from compliance.access.roles import CLINICAL, NEEDS_CLEARANCE, Action, Role, permitted_roles
@@ -19,7 +19,9 @@ if TYPE_CHECKING:
     from compliance.models import User
 
 Rule = Callable[["User", Action, Any], bool]
+Missing = Callable[["User"], list[str]]
 _RULES: dict[type[Model], Rule] = {}
+_MISSING: list[Missing] = []
 
 
 class UnknownObject(LookupError):
@@ -29,6 +31,15 @@ class UnknownObject(LookupError):
 def rule_for(model: type[Model], rule: Rule) -> None:
     """Register whose objects of `model` are: each app says so for its own, in AppConfig.ready()."""
     _RULES[model] = rule
+
+
+def clearance_needs(missing: Missing) -> None:
+    """Register who can say what a person still has to do before they are cleared, in the order it is done.
+
+    Called in AppConfig.ready(). Registering the same function again changes nothing.
+    """
+    if missing not in _MISSING:
+        _MISSING.append(missing)
 
 
 def rules() -> dict[type[Model], Rule]:
@@ -85,14 +96,5 @@ def _missing(user: User, action: Action) -> list[str]:
     missing = []
     if permitted_roles(action).isdisjoint(user.roles):
         missing.append("Ask an administrator for the clinician role")
-    last = user.clearances.order_by("-granted_at").first()
-    if last is None:
-        missing += [
-            "Finish the six training modules",
-            "Get the approval of your supervisor and of compliance",
-        ]
-    elif last.revoked_at is not None:
-        missing.append(f"Talk to your supervisor: your access was withdrawn on {ui_tags.day(last.revoked_at)}")
-    elif last.expires_at <= clock.now():
-        missing.append(f"Renew your training: it expired on {ui_tags.day(last.expires_at)}")
+    missing += [words for needs in _MISSING for words in needs(user)]
     return missing

@@ -170,7 +170,9 @@ def _shut(user: User, *, because: User.Closed, by: User | None) -> None:
     if by is not None and by.pk == user.pk:
         raise Oneself
     now = clock.now()
-    user.refresh_from_db(from_queryset=User.objects.select_for_update())
+    # Not the stronger lock: a row that refers to the person, as their clearance, may be on its way elsewhere.
+    # Not the stronger lock: a row that refers to the person, such as a clearance, may be on its way elsewhere.
+    user.refresh_from_db(from_queryset=User.objects.select_for_update(no_key=True))
     left = user.closed_because == User.Closed.LEFT
     if left or (not user.is_active and because != User.Closed.LEFT):
         raise AlreadyClosed
