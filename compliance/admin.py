@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, cast
 
-from django import forms
 from django.contrib import admin, messages
 from django.contrib.auth.models import Group
-from django.db import models, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django_otp.plugins.otp_static.models import StaticDevice
@@ -15,17 +14,14 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from clinchat.lib import clock
 from compliance.access import epoch, people, refusals
 from compliance.admin_audit import AuditEventAdmin
-from compliance.free_text import FreeTextField
 from compliance.models import AuditEvent, Clearance, RoleAssignment, User
 
 if TYPE_CHECKING:
     UserAdminBase = admin.ModelAdmin[User]
     ClearanceAdminBase = admin.ModelAdmin[Clearance]
-    ClearanceFormBase = forms.ModelForm[Clearance]
     RoleInlineBase = admin.TabularInline[RoleAssignment, User]
 else:
     UserAdminBase = ClearanceAdminBase = admin.ModelAdmin
-    ClearanceFormBase = forms.ModelForm
     RoleInlineBase = admin.TabularInline
 
 # Their own apps registered these. The devices would show digests of recovery codes, groups grant nothing here,
@@ -84,28 +80,19 @@ class UserAdmin(UserAdminBase):
         messages.success(request, f"{closed} account{'' if closed == 1 else 's'} closed, with all that was open.")
 
 
-class ClearanceForm(ClearanceFormBase):
-    reason = FreeTextField(
-        where="clearance",
-        max_length=200,
-        help_text="What it rests on. Identifiers are masked before this is saved.",
-    )
-
-
 @admin.register(Clearance)
 class ClearanceAdmin(ClearanceAdminBase):
-    form = ClearanceForm
-    list_display = ("user", "granted_at", "expires_at", "revoked_at", "reason")
+    """To look at: a clearance comes from training and approvals, and those given by hand before can be revoked."""
+
+    list_display = ("user", "basis", "granted_at", "expires_at", "revoked_at", "reason")
+    list_filter = ("basis",)
     list_select_related = ("user",)
     search_fields = ("user__name", "user__email")
-    fields = ("user", "expires_at", "reason")
+    fields = readonly_fields = ("user", "basis", "granted_at", "expires_at", "revoked_at", "reason")
     actions = ("revoke",)
-    formfield_overrides = {
-        models.DateTimeField: {
-            "form_class": forms.DateTimeField,
-            "widget": forms.DateTimeInput(attrs={"type": "datetime-local"}),
-        }
-    }
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Clearance | None = None) -> bool:
         """The list needs it for its actions; one clearance is only looked at."""
@@ -114,12 +101,16 @@ class ClearanceAdmin(ClearanceAdminBase):
     def has_delete_permission(self, request: HttpRequest, obj: Clearance | None = None) -> bool:
         return False
 
-    @admin.action(description="Revoke the chosen clearances")
+    @admin.action(description="Revoke the chosen clearances given by hand")
     def revoke(self, request: HttpRequest, queryset: QuerySet[Clearance]) -> None:
+        live = queryset.filter(revoked_at=None)
         with transaction.atomic():
-            queryset.filter(revoked_at=None).update(revoked_at=clock.now())
+            revoked = live.filter(basis=Clearance.Basis.HAND).update(revoked_at=clock.now())
             epoch.bump()  # an answer that is being streamed ends too
-        messages.success(request, "The clearances are revoked. Their holders can no longer ask.")
+        if revoked:
+            messages.success(request, "The clearances are revoked. Their holders can no longer ask.")
+        if live.exists():  # it would be opened again, as long as everything it rests on is there
+            messages.error(request, "What rests on training and approvals is suspended in the list of access requests.")
 
 
 admin.site.register(AuditEvent, AuditEventAdmin)

@@ -24,6 +24,7 @@ from clinchat.lib.files import takes_files
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, masking, phi, vault
 from compliance.access import Action, allows, door, limits, public, refusals
+from compliance.access.roles import CLINICAL
 from compliance.access.sessions import leaves_session_alone
 from compliance.access.watch import Watch
 
@@ -46,12 +47,14 @@ NOT_COUNTED = "ClinChat cannot take questions at this moment, so nothing was sen
 STILL_ANSWERING = "ClinChat is still answering your last question. Wait for it, or stop it, then send this again."
 
 
-@public("It only forwards: to the questions of a clinician, to the library of anybody else, to sign-in otherwise.")
+@public("It only forwards: to questions, to what a clinician still needs for them, to the library, or to sign-in.")
 @require_GET
 def home(request: HttpRequest) -> HttpResponse:
     if not request.user.is_authenticated:
         return redirect("signin")  # without ?next=, so that each person lands where they belong
-    return redirect("ask" if allows(request.user, Action.ASK) else "library")
+    if allows(request.user, Action.ASK):
+        return redirect("ask")
+    return redirect("access" if request.user.is_verified() and request.user.roles & CLINICAL else "library")
 
 
 @door(Action.ASK)
