@@ -1,4 +1,4 @@
-"""Lines over time and curves, drawn as SVG by the server. Each comes with its table, which says the same in words.
+"""Lines over time, curves and bars, drawn as SVG by the server. Each has its table, with the same in words.
 
 A line differs from the others by its dashes and by its name at the end, never by color alone.
 """
@@ -143,3 +143,77 @@ def _apart(heights: Sequence[float]) -> list[float]:
         last = placed[n] = max(heights[n], last + APART)
     over = max(0.0, last - (HEIGHT - BOTTOM))
     return [placed[n] - over for n in range(len(heights))]
+
+
+# ── Bars ───────────────────────────────────────────────────────────────────────────────────────────────────────
+
+BAR, GAP = 22, 10
+LETTER = 8.8
+"""Room for one letter of a name before the bars, in the largest size it has."""
+FIGURE = 26
+"""A part of a bar that is narrower shows no number; the table has it."""
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One part of a bar. `number` from 1 chooses its look, which every second one also shows by hatching."""
+
+    number: int
+    x: float
+    width: float
+    words: str
+    figure: str
+
+    @property
+    def hatched(self) -> bool:
+        return self.number % 2 == 0
+
+
+@dataclass(frozen=True)
+class Bar:
+    name: str
+    y: float
+    segments: Sequence[Segment]
+
+
+@dataclass(frozen=True)
+class Bars:
+    """Everything the template components/_bars.html needs. `key` are the parts by number; none where there is one."""
+
+    title: str
+    bars: Sequence[Bar]
+    key: Sequence[tuple[int, str]]
+    head: Sequence[str]
+    rows: Sequence[Sequence[Cell]]
+    height: int
+    left: int
+    width: int = WIDTH
+    bar: int = BAR
+
+
+def bars(title: str, parts: Sequence[str], values: Sequence[tuple[str, Sequence[int]]], *, first: str) -> Bars:
+    """Bars one below the other, each of `parts` side by side, to one scale. `first` heads the names in the table."""
+    most = max((sum(numbers) for _, numbers in values), default=0) or 1
+    left = round(16 + LETTER * max((len(name) for name, _ in values), default=0))
+    drawn = []
+    for row, (name, numbers) in enumerate(values):
+        x, segments = float(left), []
+        for part, (words, number) in enumerate(zip(parts, numbers, strict=True), 1):
+            width = round(number / most * (WIDTH - left - 10), 1)
+            if number:
+                figure = f"{number:,}" if width >= FIGURE else ""
+                segments.append(Segment(part, round(x, 1), width, f"{name}, {words.lower()}: {number:,}", figure))
+            x += width
+        drawn.append(Bar(name, GAP + row * (BAR + GAP), segments))
+    return Bars(
+        title=title,
+        bars=drawn,
+        key=list(enumerate(parts, 1)) if len(parts) > 1 else [],
+        head=[first, *parts],
+        rows=[
+            [Cell(first, name), *(Cell(part, f"{n:,}") for part, n in zip(parts, numbers, strict=True))]
+            for name, numbers in values
+        ],
+        height=GAP + len(values) * (BAR + GAP),
+        left=left,
+    )

@@ -16,6 +16,8 @@ from clinchat.lib import clock
 
 register = template.Library()
 
+NUMBERS = ("No", "One", "Two", "Three", "Four", "Five", "Six", "Seven", "Eight", "Nine", "Ten")
+
 
 @register.simple_tag
 def icon(name: str, extra: str = "") -> SafeString:
@@ -86,6 +88,12 @@ def listed(values: Sequence[object]) -> str:
     """1, 2 and 3"""
     words = [str(value) for value in values]
     return " and ".join([", ".join(words[:-1]), words[-1]]) if len(words) > 1 else "".join(words)
+
+
+@register.filter
+def number(value: int) -> str:
+    """Six, to begin a sentence with; above ten as `count`."""
+    return NUMBERS[value] if value < len(NUMBERS) else count(value)
 
 
 @register.filter
