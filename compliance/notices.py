@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
+from django.conf import settings
 from django.contrib.auth.models import AnonymousUser
 from django.db.models import Case, Count, IntegerField, QuerySet, Value, When, Window
 
@@ -28,12 +29,35 @@ class Shown:
 
 
 def tell(
-    people: Iterable[User], *, title: str, text: str, url: str = "", level: Notice.Level = Notice.Level.INFO
-) -> None:
-    """One notice to each person, shown on their pages until they dismiss it. No patient data in any part of it."""
-    Notice.objects.bulk_create(
-        Notice(user=person, title=title, text=text, url=url, level=level) for person in set(people)
-    )
+    people: Iterable[User],
+    *,
+    title: str,
+    text: str,
+    url: str = "",
+    level: Notice.Level = Notice.Level.INFO,
+    mail: bool = False,
+) -> int:
+    """One notice to each person, shown on their pages until they dismiss it; returns to how many.
+
+    No patient data in any part of it. With `mail` it also goes out by e-mail, once the transaction is committed, to
+    whoever has not turned that off (compliance.mail).
+    """
+    told = [notice(person, title=title, text=text, url=url, level=level, mail=mail) for person in set(people)]
+    return len(Notice.objects.bulk_create(told))
+
+
+def notice(
+    person: User,
+    *,
+    title: str,
+    text: str,
+    url: str = "",
+    level: Notice.Level = Notice.Level.INFO,
+    mail: bool = False,
+) -> Notice:
+    """One for `tell_each`, not saved yet. Title and text are cut off where a notice has no room for them."""
+    waits = Notice.Mail.WAITING if mail and person.mails and settings.MAIL_URL else ""
+    return Notice(user=person, title=title[:120], text=text[:500], url=url, level=level, mail=waits)
 
 
 def tell_each(notices: Iterable[Notice]) -> None:

@@ -47,6 +47,13 @@ def verify_all() -> None:
 
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def send_mail() -> None:
+    from compliance import mail
+
+    mail.send_waiting()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def remind_of_emergencies() -> None:
     from compliance.access import emergency
 

@@ -22,6 +22,7 @@ from compliance.views import (
     people,
     public,
     recertification,
+    remarks,
     roles,
     services,
     sessions,
@@ -89,6 +90,10 @@ masking_urls = [
     path("terms/<uuid:term_id>/end/", masking.end, name="mask-term-end"),
     path("terms/<uuid:term_id>/keep/", masking.keep, name="mask-term-keep"),
 ]
+feedback_urls = [
+    path("", remarks.own, name="remarks-own"),
+    path("new/", remarks.new, name="remark-new"),
+]
 urlpatterns = [
     path("signin/", signin.password, name="signin"),
     path("signin/code/", signin.code, name="signin-code"),
@@ -103,6 +108,7 @@ urlpatterns = [
     path("signin/directory/back/", directory.back, name="signin-directory-back"),
     path("signout/", signin.signout, name="signout"),
     path("settings/", settings.settings, name="settings"),
+    path("settings/mails/", settings.mails, name="settings-mails"),
     path("settings/appearance/", settings.appearance, name="settings-appearance"),
     path("settings/password/", passwords.change, name="settings-password"),
     path("settings/app/add/", authenticators.add, name="settings-app-add"),
@@ -133,6 +139,9 @@ urlpatterns = [
     path("compliance/emergency/", emergency.reviews, name="emergency-reviews"),
     path("compliance/emergency/<uuid:access_id>/", emergency.review, name="emergency-review"),
     path("compliance/masking/", include(masking_urls)),
+    path("feedback/", include(feedback_urls)),
+    path("compliance/feedback/", remarks.queue, name="remarks"),
+    path("compliance/feedback/<uuid:remark_id>/", remarks.one, name="remark"),
     path("compliance/matrix/", matrix.matrix, name="matrix"),
     path("compliance/blocks/", blocks.blocks, name="blocks"),
     path("compliance/blocks/<uuid:block_id>/end/", blocks.end, name="blocks-end"),

@@ -17,7 +17,7 @@ from django.views.decorators.http import require_POST, require_safe
 from kombu.exceptions import OperationalError
 
 from clinchat.lib.http import AuthedRequest
-from compliance import audit, audit_lines, audit_words, tasks, vault
+from compliance import audit, audit_lines, audit_vocabulary, audit_words, tasks, vault
 from compliance.access import Action, allows, door, limits
 from compliance.audit import export as exporting
 from compliance.audit import search as searching
@@ -73,9 +73,9 @@ def event(request: AuthedRequest, event_id: UUID) -> HttpResponse:
     context = {
         "event": found,
         "line": audit_lines.line(found, proof.place if proof else None),
-        "code": audit_words.CODES.get(found.code, found.code),
-        "purpose": audit_words.PURPOSES.get(found.purpose, found.purpose),
-        "kind": audit_words.KINDS.get(found.actor_kind, found.actor_kind),
+        "code": audit_vocabulary.CODES.get(found.code, found.code),
+        "purpose": audit_vocabulary.PURPOSES.get(found.purpose, found.purpose),
+        "kind": audit_vocabulary.KINDS.get(found.actor_kind, found.actor_kind),
         "details": list(audit_words.details(found)),
         "changes": changes,
         "protected": any(change.protected for change in changes),
@@ -160,10 +160,10 @@ def _search_page(request: AuthedRequest, values: dict[str, str], **context: Any)
         "values": values,
         "form_error": next((message for name, message in errors.items() if name not in fields), ""),
         "advanced": any(values.get(name) or name in errors for name in advanced),
-        "codes": audit_lines.choices(audit_words.CODES, Code.values),
-        "outcomes": audit_lines.choices(audit_words.OUTCOMES, Outcome.values),
-        "kinds": audit_lines.choices(audit_words.KINDS, ActorKind.values),
-        "objects": audit_lines.choices(audit_words.OBJECTS, audit_words.OBJECTS),
+        "codes": audit_lines.choices(audit_vocabulary.CODES, Code.values),
+        "outcomes": audit_lines.choices(audit_vocabulary.OUTCOMES, Outcome.values),
+        "kinds": audit_lines.choices(audit_vocabulary.KINDS, ActorKind.values),
+        "objects": audit_lines.choices(audit_vocabulary.OBJECTS, audit_vocabulary.OBJECTS),
         "id_pattern": "" if values.get("object_id", "").isdigit() else ID_PATTERN,
         "formats": exporting.Format.choices if allows(request.user, Action.EXPORT_AUDIT) else [],
         "chain": audit_lines.chain(),

@@ -7,7 +7,7 @@ from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from clinchat.lib.http import AuthedRequest
-from compliance import audit_words
+from compliance import audit_vocabulary
 from compliance.access import Action, Role, door
 from compliance.access import matrix as policy
 
@@ -18,7 +18,7 @@ def matrix(request: AuthedRequest) -> HttpResponse:
     found = policy.matrix()
     rows = [
         {
-            "words": audit_words.ACTIONS[row.action],
+            "words": audit_vocabulary.ACTIONS[row.action],
             "clearance": row.clearance,
             "cells": [(role.label, role in row.roles) for role in Role],
             "routes": row.routes,

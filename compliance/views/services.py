@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
-from compliance import audit_words
+from compliance import audit_vocabulary
 from compliance.access import Action, allows, door, services
 from compliance.access.sessions import fresh
 from compliance.models import ServiceToken, User
@@ -88,4 +88,4 @@ def _page(request: AuthedRequest, form: AccountForm) -> HttpResponse:
 
 
 def _words(token: ServiceToken) -> str:
-    return ", ".join(sorted(audit_words.ACTIONS.get(scope, scope) for scope in token.scopes))
+    return ", ".join(sorted(audit_vocabulary.ACTIONS.get(scope, scope) for scope in token.scopes))

@@ -11,7 +11,7 @@ from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, account, devices, door, factors, passkeys
 from compliance.access.next_page import own_path
 from compliance.access.sessions import fresh
-from compliance.forms import AppearanceForm
+from compliance.forms import AppearanceForm, MailsForm
 from compliance.models import Notice
 
 TOLD = 3
@@ -25,6 +25,7 @@ def settings(request: AuthedRequest) -> HttpResponse:
     context = {
         "theme": user.theme,
         "shortcuts": user.shortcuts,
+        "mails": user.mails,
         "recovery_codes_left": factors.recovery_codes_left(user),
         "apps": factors.app_devices(user),
         "passkeys": [(passkeys.address(passkey), passkey) for passkey in passkeys.of(user)],
@@ -45,6 +46,18 @@ def appearance(request: AuthedRequest) -> HttpResponse:
     else:
         messages.error(request, "That is not one of the choices. Nothing was changed.")
     return redirect(own_path(request.POST.get("next", "")) or "settings")
+
+
+@require_POST
+@door(Action.OWN_SETTINGS)
+def mails(request: AuthedRequest) -> HttpResponse:
+    form = MailsForm(request.POST)
+    if form.is_valid():
+        form.apply_to(request.user)
+        messages.success(request, "Saved.")
+    else:
+        messages.error(request, "That is not one of the choices. Nothing was changed.")
+    return redirect("settings")
 
 
 @require_POST
