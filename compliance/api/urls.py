@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.urls import path
 
-from compliance.api import auth, phi, schema, security, views
+from compliance.api import auth, feedback, phi, schema, security, views
 
 urlpatterns = [
     path("health", views.alive, name="api-health"),
@@ -18,6 +18,9 @@ urlpatterns = [
     path("auth/refresh", auth.refresh, name="api-refresh"),
     path("auth/logout", auth.logout, name="api-logout"),
     path("auth/revoke-all-sessions", auth.revoke_all_sessions, name="api-revoke-all-sessions"),
+    path("feedback", feedback.feedback, name="api-feedback"),
+    path("feedback/<uuid:remark_id>", feedback.one, name="api-remark"),
+    path("feedback/<uuid:remark_id>/reply", feedback.reply, name="api-remark-reply"),
     path("security/block-ip", security.block_ip, name="api-block-ip"),
     path("security/unblock-ip", security.unblock_ip, name="api-unblock-ip"),
 ]

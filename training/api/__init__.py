@@ -1,0 +1,1 @@
+"""The API of training, assessments, certificates, policies and requests for access."""
