@@ -23,6 +23,7 @@ def main() -> int:
         "phi",
         "drugs",
         "checking",
+        "training",
     )
     rewriting = ("train",)
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -53,10 +54,12 @@ def main() -> int:
         sessions,
         stages,
         train,
+        training,
     )
 
     modules = (
         *(embedding, stages, retrieval, quotes, answers, library, audit, rotation, sessions, phi, drugs, checking),
+        training,
         train,
     )
     measurements = dict(zip((*names, *rewriting), modules, strict=True))
