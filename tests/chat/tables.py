@@ -14,6 +14,7 @@ from chat.interactions import release, selftest
 from chat.interactions.expand import CITED, Rules
 from chat.interactions.release import FILES, MANIFEST, Release
 from chat.interactions.table import Table
+from tests import remembering
 
 Pair = tuple[str, str]
 Rows = list[dict[str, Any]]
@@ -26,7 +27,7 @@ CONTRAINDICATED = ("clarithromycin", "simvastatin")
 
 @cache
 def shipped() -> Table:
-    return Table(release.shipped())
+    return remembering.table(release.shipped())
 
 
 @cache
@@ -82,8 +83,9 @@ def sealed(files: Mapping[str, bytes], version: str, other: Mapping[str, Any]) -
     manifest = {**release.shipped().manifest, **other, "version": version}
     manifest["files"] = {name: {"sha256": hashlib.sha256(files[name]).hexdigest()} for name in FILES}
     rough = Release(manifest, files, "")
-    rows = list(Table(rough).rows())
-    manifest["pairs"] = {"rows": len(rows), "sha256": release.digest(rows)} | dict(other.get("pairs", {}))
+    table = remembering.table(rough)
+    pairs = {"rows": table.pairs, "sha256": remembering.digest(remembering.Rows(table))}
+    manifest["pairs"] = pairs | dict(other.get("pairs", {}))
     return release.unpack(packed({**files, MANIFEST: json.dumps(manifest).encode()}))
 
 

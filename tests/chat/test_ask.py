@@ -157,7 +157,7 @@ def test_people_without_clearance_are_told_what_is_missing(db: None) -> None:
         client = cast.sign_in(Client(), person)
         response = client.get(reverse("ask"))
         assert response.status_code == 403
-        assert "training modules" in response.content.decode()
+        assert "Pass the module" in response.content.decode()
         assert post(client, QUESTION) == 403
     assert not Turn.objects.exists()
 

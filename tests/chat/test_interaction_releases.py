@@ -14,10 +14,9 @@ from django.test import Client
 from chat import tasks
 from chat.interactions import changes, current, lists, release, releases
 from chat.interactions.release import FILES, MANIFEST, Damaged, Release
-from chat.interactions.table import Table
 from chat.models import DrugTable, InteractionCheck
 from compliance.models import AuditEvent, Notice
-from tests import cast
+from tests import cast, remembering
 from tests.chat import tables
 from tests.chat import test_interaction_changes as changing
 from tests.chat.test_interaction_changes import _table_of_this_test_alone, signed_in, text_of
@@ -25,21 +24,13 @@ from tests.chat.test_interaction_changes import _table_of_this_test_alone, signe
 __all__ = ["_table_of_this_test_alone"]  # a fixture
 pytestmark = pytest.mark.django_db
 PAGE = "/library/interactions/releases/"
-_proved: dict[str, Table] = {}
 
 
 @pytest.fixture(autouse=True)
-def _proved_once(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Each sound release is proved once for all tests here: it takes two seconds."""
-    real = releases.proved
-
-    def proved(found: Release) -> Table:
-        if found.sha256 not in _proved:
-            _proved[found.sha256] = real(found)
-        return _proved[found.sha256]
-
-    monkeypatch.setattr(releases, "proved", proved)
-    yield
+def _proved_once() -> Iterator[None]:
+    """What a release says is worked out once for all tests: it takes two seconds."""
+    with remembering.tables():
+        yield
     current._Seen.tables = {tables.shipped().release.sha256: tables.shipped()}
 
 
@@ -98,7 +89,7 @@ def test_a_folder_and_a_packed_file_are_the_same_release(tmp_path: Path, packed:
     with pytest.raises(releases.AlreadyThere) as there:
         releases.add(path=packed, by=None)
     assert there.value.row == row
-    assert Table(release.unpack(bytes(row.packed))).interaction(*tables.lone()) is None
+    assert remembering.table(release.unpack(bytes(row.packed))).interaction(*tables.lone()) is None
 
 
 def test_two_releases_do_not_share_a_version(waiting: DrugTable, tmp_path: Path) -> None:

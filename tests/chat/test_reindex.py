@@ -28,6 +28,7 @@ from compliance import health
 from tests.chat import labelled
 
 pytestmark = pytest.mark.django_db
+KEYS = ("secret_key", "sealing_key", "index_key", "certificate_key")
 ROOT = Path(__file__).parents[2]
 State = EmbeddingIndex.State
 OTHER, BLIND = "test-words-64", "test-blind-64"
@@ -286,7 +287,7 @@ def foreign(transactional_db: None) -> Iterator[dict[str, str]]:
         "REDIS_URL": local.redis_url(),
         "CLINCHAT_HOSTS": "127.0.0.1",
         "CLINCHAT_BIND": "127.0.0.1:0",
-        **{name.upper() + "_FILE": str(keys / name) for name in ("secret_key", "sealing_key", "index_key")},
+        **{name.upper() + "_FILE": str(keys / name) for name in KEYS},
         "AUDIT_PUBLIC_KEYS_FILE": str(keys / "audit_public_keys"),
     }
     EmbeddingIndex.objects.all().delete()
