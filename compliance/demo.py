@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import NamedTuple
@@ -62,13 +63,34 @@ class NotADemoAccount(Exception):
     """Somebody real has the address of a demo person, or the account is not a demo one."""
 
 
-@transaction.atomic
-def ensure(person: Person, *, password: str) -> User:
-    """The person's account, complete: roles, clearance, authenticator and recovery codes. Safe to repeat.
+More = Callable[[Mapping[str, User]], None]
+_MORE: list[More] = []
 
-    A closed one stays as it is.
+
+def also(more: More) -> None:
+    """Register what else demo people have, made by the app that knows it; it gets them by their keys.
+
+    Called in AppConfig.ready(). Registering the same function again changes nothing. Safe to repeat, as `ensure` is.
+    """
+    if more not in _MORE:
+        _MORE.append(more)
+
+
+def furnish(people: Mapping[str, User]) -> None:
+    """Give the demo people, who are there, what the apps registered."""
+    for more in _MORE:
+        more(people)
+
+
+@transaction.atomic
+def ensure(person: Person, *, password: str, clear: bool = True) -> User:
+    """The person's account, complete: roles, authenticator and recovery codes. Safe to repeat.
+
+    With `clear` whoever is to be cleared is so at once and by hand, as tests want it; otherwise `furnish` sees to it.
+    A closed account stays as it is.
     """
     user = User.objects.filter(email=person.email).first()
+    new = user is None
     if user is None:
         user = User.objects.create_user(
             email=person.email,
@@ -82,13 +104,13 @@ def ensure(person: Person, *, password: str) -> User:
         raise NotADemoAccount
     if not user.is_active:
         return user  # closed by somebody who tried that out
-    if not user.check_password(password):
+    if not new and not user.check_password(password):
         user.set_password(password)
         user.save(update_fields=["password"])
     for role in sorted(person.roles):
         RoleAssignment.objects.give(user=user, role=role)
     now = clock.now()
-    if person.cleared and not user.clearances.live(now).exists():
+    if clear and person.cleared and not user.clearances.live(now).exists():
         Clearance.objects.create(user=user, expires_at=now + CLEARED_FOR, reason="Demo account")
     if not factors.has_app(user):
         Authenticator.objects.create(user=user, name="Authenticator app")

@@ -52,8 +52,8 @@ def test_loading_twice_makes_one_complete_cast(tmp_path: Path) -> None:
         assert user.roles == demo.CAST[user.email.partition("@")[0]].roles
         assert factors.has_app(user)
         assert factors.recovery_codes_left(user) == 10
-    cleared = {user.email.partition("@")[0] for user in made if user.clearances.live(clock.now()).exists()}
-    assert cleared == {"alice", "bob", "dora"}
+    cleared = [user.email for user in made if user.clearances.live(clock.now()).exists()]
+    assert cleared == []  # there is no training to finish: tests/training/test_demo.py
 
 
 def test_loading_wakes_what_lay_unused_and_leaves_closed_what_somebody_closed() -> None:

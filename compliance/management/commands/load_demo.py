@@ -18,7 +18,8 @@ ALPHABET = "abcdefghjkmnpqrstuvwxyz23456789"  # without letters and digits that 
 
 class Command(BaseCommand):
     help = (
-        "Create the demo people with their roles, second factors and recovery codes. Safe to repeat. "
+        "Create the demo people with their roles, second factors, recovery codes, training and approvals. Safe to "
+        "repeat. "
         "Refused unless CLINCHAT_DEMO is on."
     )
 
@@ -30,12 +31,14 @@ class Command(BaseCommand):
             raise CommandError("This is not a demo installation: CLINCHAT_DEMO is off.")
         password = demo_password(Path(settings.VAR) / "keys" / "demo_password")
         with transaction.atomic():
+            people = {}
             for person in demo.CAST.values():
                 demo.wake(person)
                 try:
-                    demo.ensure(person, password=password)
+                    people[person.key] = demo.ensure(person, password=password, clear=False)
                 except demo.NotADemoAccount:
                     raise CommandError(f"{person.email} is a real person's account. Nothing was changed.") from None
+            demo.furnish({key: user for key, user in people.items() if user.is_active})
         if show:
             self.stdout.write(sign_in_table(password))
 
