@@ -6,16 +6,14 @@ that, and so is everything else the request does from there on.
 
 from __future__ import annotations
 
-from typing import NoReturn
 from uuid import UUID
 
 from django.db.models import Model
-from django.http import Http404
 
 from chat.models import Collection, Conversation, Document, Turn
 from chat.pipeline.types import Reader
 from compliance import audit, vault
-from compliance.access import Action, allows, emergency
+from compliance.access import Action, allows, emergency, refusals
 from compliance.models import User
 
 
@@ -23,7 +21,7 @@ def get_conversation(user: User, conversation_id: UUID) -> Conversation:
     """The conversation, if it is the person's own or taken in an emergency: to read. Raises Http404."""
     found = Conversation.objects.filter(pk=conversation_id).first()
     if found is None or not _may_read(user, Action.ASK, found):
-        refuse(user, "chat.Conversation", conversation_id)
+        refusals.as_if_absent(user, "chat.Conversation", conversation_id)
     record_read(user, "chat.Conversation", found.pk, patient=vault.patient(found.pk))
     return found
 
@@ -32,7 +30,7 @@ def get_own_conversation(user: User, conversation_id: UUID) -> Conversation:
     """The conversation, if it is the person's own: to ask in. No emergency opens that. Raises Http404."""
     found = Conversation.objects.filter(pk=conversation_id).first()
     if found is None or not allows(user, Action.ASK, found):
-        refuse(user, "chat.Conversation", conversation_id)
+        refusals.as_if_absent(user, "chat.Conversation", conversation_id)
     record_read(user, "chat.Conversation", found.pk, patient=vault.patient(found.pk))
     return found
 
@@ -41,7 +39,7 @@ def get_turn(user: User, turn_id: UUID) -> Turn:
     """The turn, if its conversation is the person's own: to follow, stop, retry or rate. Raises Http404."""
     found = Turn.objects.select_related("conversation").filter(pk=turn_id).first()
     if found is None or not allows(user, Action.ASK, found):
-        refuse(user, "chat.Turn", turn_id)
+        refusals.as_if_absent(user, "chat.Turn", turn_id)
     record_read(user, "chat.Turn", found.pk, patient=vault.patient(found.conversation_id))
     return found
 
@@ -50,7 +48,7 @@ def get_document(user: User, document_id: UUID) -> Document:
     """The document, if a role of the person may read its collection, or taken in an emergency. Raises Http404."""
     found = Document.objects.select_related("collection").filter(pk=document_id).first()
     if found is None or not _may_read(user, Action.READ_LIBRARY, found):
-        refuse(user, "chat.Document", document_id)
+        refusals.as_if_absent(user, "chat.Document", document_id)
     record_read(user, "chat.Document", found.pk)
     return found
 
@@ -59,7 +57,7 @@ def get_document_to_change(user: User, document_id: UUID) -> Document:
     """The document, if a role of the person may read it: to act on it. No emergency opens that. Raises Http404."""
     found = Document.objects.select_related("collection").filter(pk=document_id).first()
     if found is None or not allows(user, Action.READ_LIBRARY, found):
-        refuse(user, "chat.Document", document_id)
+        refusals.as_if_absent(user, "chat.Document", document_id)
     record_read(user, "chat.Document", found.pk)
     return found
 
@@ -102,16 +100,3 @@ def record_read(user: User, object_type: str, object_id: UUID, *, patient: str =
         object_id=str(object_id),
         patient=patient,
     )
-
-
-def refuse(user: User, object_type: str, object_id: UUID) -> NoReturn:
-    """Put on record that the person was turned away, and answer as if it were not there. Raises Http404."""
-    audit.record(
-        code=audit.Code.AUTHZ_FAIL,
-        action=audit.Crude.READ,
-        outcome=audit.Outcome.DENIED,
-        actor=user,
-        object_type=object_type,
-        object_id=str(object_id),
-    )
-    raise Http404

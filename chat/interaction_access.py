@@ -6,7 +6,7 @@ from uuid import UUID
 
 from chat import access
 from chat.models import InteractionAlert, InteractionCheck
-from compliance.access import Action, allows
+from compliance.access import Action, allows, refusals
 from compliance.models import User
 
 
@@ -14,7 +14,7 @@ def get_check(user: User, check_id: UUID) -> InteractionCheck:
     """The check, if the person made it. Raises Http404."""
     found = InteractionCheck.objects.filter(pk=check_id).first()
     if found is None or not allows(user, Action.CHECK_INTERACTIONS, found):
-        access.refuse(user, "chat.InteractionCheck", check_id)
+        refusals.as_if_absent(user, "chat.InteractionCheck", check_id)
     access.record_read(user, "chat.InteractionCheck", found.pk)
     return found
 
@@ -23,6 +23,6 @@ def get_alert(user: User, alert_id: UUID) -> InteractionAlert:
     """The alert, if it is of a check that the person made: to respond to. Raises Http404."""
     found = InteractionAlert.objects.select_related("check_made__turn__conversation").filter(pk=alert_id).first()
     if found is None or not allows(user, Action.CHECK_INTERACTIONS, found.check_made):
-        access.refuse(user, "chat.InteractionAlert", alert_id)
+        refusals.as_if_absent(user, "chat.InteractionAlert", alert_id)
     access.record_read(user, "chat.InteractionAlert", found.pk)
     return found

@@ -9,7 +9,7 @@ from uuid import UUID
 
 from chat import access
 from chat.models import DocumentVersion, Release, Upload
-from compliance.access import Action, allows
+from compliance.access import Action, allows, refusals
 from compliance.models import User
 
 
@@ -21,7 +21,7 @@ def get_draft(user: User, draft_id: UUID, *, to: Action | None = None) -> Docume
     found = DocumentVersion.objects.select_related("document__collection").filter(pk=draft_id).first()
     actions = (to,) if to else (Action.EDIT_LIBRARY, Action.REVIEW_LIBRARY)
     if found is None or not any(allows(user, action, found) for action in actions):
-        access.refuse(user, "chat.DocumentVersion", draft_id)
+        refusals.as_if_absent(user, "chat.DocumentVersion", draft_id)
     access.record_read(user, "chat.DocumentVersion", found.pk)
     return found
 
@@ -34,7 +34,7 @@ def get_upload(user: User, upload_id: UUID, *, again: bool = False) -> Upload:
     uploads = Upload.objects.select_related("collection", "document").defer("content")
     found = uploads.filter(pk=upload_id).first()
     if found is None or not allows(user, Action.EDIT_LIBRARY, found):
-        access.refuse(user, "chat.Upload", upload_id)
+        refusals.as_if_absent(user, "chat.Upload", upload_id)
     if not again:
         access.record_read(user, "chat.Upload", found.pk)
     return found
@@ -44,6 +44,6 @@ def get_release(user: User, release_id: UUID, *, to: Action = Action.READ_QUALIT
     """The release with its collection, for whoever may read the collection and do `to`. Raises Http404."""
     found = Release.objects.select_related("collection").filter(pk=release_id).first()
     if found is None or not allows(user, to, found):
-        access.refuse(user, "chat.Release", release_id)
+        refusals.as_if_absent(user, "chat.Release", release_id)
     access.record_read(user, "chat.Release", found.pk)
     return found

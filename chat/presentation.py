@@ -93,6 +93,7 @@ class TurnView:
     stop_url: str
     retry_url: str
     feedback_url: str
+    remark_url: str
     report_url: str
     interactions_url: str
 
@@ -152,6 +153,7 @@ def view(turn: Turn, *, entities: Iterable[phi.Entity]) -> TurnView:
         stop_url=reverse("answer-stop", args=[turn.pk]),
         retry_url=reverse("answer-retry", args=[turn.pk]),
         feedback_url=reverse("answer-feedback", args=[turn.pk]),
+        remark_url=f"{reverse('remark-new')}?about=answer&subject={turn.pk}",
         report_url=reverse("answer-mask-report", args=[turn.pk]),
         interactions_url=reverse("answer-interactions", args=[turn.pk]),
     )

@@ -20,7 +20,7 @@ class ComplianceConfig(AppConfig):
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_migrate
 
-        from compliance import access, checks, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
+        from compliance import access, checks, mail, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
         from compliance.access import people
         from compliance.audit import triggers
         from compliance.logs import database
@@ -29,6 +29,7 @@ class ComplianceConfig(AppConfig):
         phi.configure(ner=settings.PHI_NER, deadline_seconds=settings.PHI_DEADLINE_SECONDS)
         watched.register()
         masked_texts.register_own()
+        mail.register()
         access.rule_for(User, people.rule)
         connection_created.connect(triggers.on_connection)
         database.watch()

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from clinchat.lib import clock, ui_tags
-from compliance import audit_words
+from compliance import audit_vocabulary, audit_words
 from compliance.audit import checkpoints, merkle, search, signing
 from compliance.audit import seal as sealing
 from compliance.audit.search import EventFilter
@@ -70,7 +70,7 @@ def line(event: AuditEvent, place: SealedEvent | None) -> Line:
         object_id=event.object_id,
         object_url=search_url(by_object) if event.object_type and event.object_id else "",
         patient_url=search_url({"patient": event.patient}) if event.patient else "",
-        outcome=audit_words.OUTCOMES.get(event.outcome, event.outcome),
+        outcome=audit_vocabulary.OUTCOMES.get(event.outcome, event.outcome),
         position=place.position if place else None,
     )
 

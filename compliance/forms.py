@@ -129,3 +129,13 @@ class AppearanceForm(forms.Form):
         if shortcuts := self.cleaned_data["shortcuts"]:
             user.shortcuts = shortcuts == "on"
         user.save(update_fields=["theme", "shortcuts"])
+
+
+class MailsForm(forms.Form):
+    """Whether notices that somebody has to act on come by e-mail as well."""
+
+    mails = forms.ChoiceField(choices=[("on", "On"), ("off", "Off")])
+
+    def apply_to(self, user: User) -> None:
+        user.mails = self.cleaned_data["mails"] == "on"
+        user.save(update_fields=["mails"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django import forms
 
-from compliance import audit_words
+from compliance import audit_vocabulary
 from compliance.access import Action, services
 from compliance.models.tokens import LONGEST_SERVICE
 
@@ -31,7 +31,7 @@ class TokenForm(forms.Form):
     )
     scopes = forms.MultipleChoiceField(
         label="What it may do",
-        choices=[(str(action), audit_words.ACTIONS[action].capitalize()) for action in sorted(services.DELEGABLE)],
+        choices=[(str(action), audit_vocabulary.ACTIONS[action].capitalize()) for action in sorted(services.DELEGABLE)],
         error_messages={
             "required": "Choose at least one.",
             "invalid_choice": "Choose from the list.",

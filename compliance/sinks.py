@@ -333,6 +333,49 @@ SINKS: Final = (
         "The e-mail address of who signs in; keys, never what they seal.",
         "compliance/test_ldap.py::test_what_is_typed_cannot_change_the_search",
     ),
+    # ── Training and approvals ──────────────────────────────────────────────────────────────────────────────────
+    Sink(
+        "Modules, policies, forms of assessments",
+        How.CODE,
+        "Files of the institution, keys and numbers of what was drawn and chosen, what was signed; nothing anybody "
+        "typed but numbers.",
+        _COLUMNS,
+        (
+            *_of("training.ModuleVersion", "slug", "title", "version", "change", "sha256", "content"),
+            *_of("training.Enrolment", "slug", "lessons", "why"),
+            *_of("training.LessonRead", "lesson", "digest"),
+            *_of("training.Attempt", "seed"),
+            *_of("training.Answer", "item", "orders", "given"),
+            *_of("compliance.PolicyVersion", "slug", "title", "version", "text", "change", "sha256"),
+            *_of("training.StageDecision", "granted"),
+        ),
+    ),
+    Sink(
+        "Certificates, licenses, statements to a learning record store",
+        How.STAFF,
+        "Names of staff on what they hold; kind, issuer and end of a license, never its number. Statements name "
+        "accounts by their ids.",
+        _COLUMNS,
+        (
+            *_of("training.Certificate", "slug", "title", "version", "token"),
+            *_of("training.AccessRequest", "license_kind", "license_state"),
+            *_of("training.Statement", "content"),
+        ),
+    ),
+    Sink(
+        "Reasons beside training and approvals; feedback and replies",
+        How.NOTE,
+        "Why attempts are unlocked, certificates revoked, requests returned, decisions delegated; what people say "
+        "about a page, a lesson, a question or an answer.",
+        _FIELDS,
+        (
+            *_of("training.Attempt", "unlock_reason"),
+            *_of("training.Certificate", "revoke_reason"),
+            *_of("training.Delegation", "reason"),
+            *_of("training.StageDecision", "reason"),
+            *_of("compliance.Remark", "text", "reply", "subject"),
+        ),
+    ),
     # ── Not there yet ───────────────────────────────────────────────────────────────────────────────────────────
     Sink(
         "Answer model",
@@ -348,5 +391,10 @@ SINKS: Final = (
         "chat/test_interactions_beside_answers.py::test_a_document_gives_its_medicines_and_nothing_else_is_kept",
     ),
     Sink("Text of incidents", How.ABSENT, "compliance.free_text.FreeTextField, as every note of staff.", _ABSENT),
-    Sink("E-mail", How.ABSENT, "Subject and body are written by the code, with ids and links alone.", _ABSENT),
+    Sink(
+        "E-mail",
+        How.CODE,
+        "Notices as they stand in the portal, written by the code, with one link that needs sign-in.",
+        "compliance/test_mail.py::test_it_is_sent_once_with_one_link",
+    ),
 )

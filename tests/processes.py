@@ -34,6 +34,7 @@ def environment() -> dict[str, str]:
         "SECRET_KEY_FILE": str(keys / "secret_key"),
         "SEALING_KEY_FILE": str(keys / "sealing_key"),
         "INDEX_KEY_FILE": str(keys / "index_key"),
+        "CERTIFICATE_KEY_FILE": str(keys / "certificate_key"),
         "CLINCHAT_HOSTS": "127.0.0.1",
         "CLINCHAT_TLS": "false",
     }

@@ -18,6 +18,7 @@ CODES = frozenset(
         *("on", "part", "show", "collection", "document"),
         *("person", "object_type", "code", "outcome", "kind", "since", "until", "correlation"),
         *("days", "where"),
+        *("about", "subject", "category", "department", "module", "flag", "stage", "mine"),
     }
 )
 OBJECTS = frozenset({"patient", "object_id"})

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
+
+from django.http import Http404
 
 from compliance import audit
 from compliance.access import counters
 from compliance.access.roles import Action
 
 if TYPE_CHECKING:
+    from uuid import UUID
+
     from django.db.models import Model
 
     from compliance.models import User
@@ -43,6 +47,19 @@ def against_a_rule(by: User, refused: Exception, about: Model) -> None:
 def second_person_needed(by: User, action: Action, obj: Model) -> None:
     """Somebody wanted to decide on what they began themselves, or what is about them. The caller raises."""
     _record(by, obj, {"action": str(action), "step": "second person"})
+
+
+def as_if_absent(by: User, object_type: str, object_id: UUID) -> NoReturn:
+    """Somebody asked for what they may not see, or what is not there; they learn no difference. Raises Http404."""
+    audit.record(
+        code=audit.Code.AUTHZ_FAIL,
+        action=audit.Crude.READ,
+        outcome=audit.Outcome.DENIED,
+        actor=by,
+        object_type=object_type,
+        object_id=str(object_id),
+    )
+    raise Http404
 
 
 def _record(by: User, about: Model, detail: dict[str, audit.JSON]) -> None:

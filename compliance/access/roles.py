@@ -50,10 +50,25 @@ class Action(StrEnum):
     READ_MASKING = "masking.read"
     MANAGE_MASKING = "masking.manage"
     READ_POLICY = "policy.read"
+    TRAIN = "training.take"
+    READ_TRAINING = "training.read"
+    EXPORT_TRAINING = "training.export"
+    MANAGE_TRAINING = "training.manage"
+    REVOKE_CERTIFICATES = "training.revoke"
+    READ_ITEMS = "training.items"
+    DECIDE_ACCESS = "onboarding.decide"
+    READ_ACCESS = "onboarding.read"
+    SUSPEND_ACCESS = "onboarding.suspend"
+    GIVE_FEEDBACK = "feedback.give"
+    TRIAGE_FEEDBACK = "feedback.triage"
 
 
 EVERY_ROLE = frozenset(Role)
 _OVERSIGHT = frozenset({Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR, Role.ADMIN})
+_APPROVERS = frozenset(
+    {Role.DEPARTMENT_HEAD, Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.ADMIN}
+)
+"""Who decides on requests for access; in which stage is training.approvals.transitions' business."""
 
 POLICY: dict[Action, frozenset[Role]] = {
     Action.ASK: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
@@ -111,6 +126,17 @@ POLICY: dict[Action, frozenset[Role]] = {
     ),
     Action.MANAGE_MASKING: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
     Action.READ_POLICY: _OVERSIGHT | {Role.OPERATOR},
+    Action.TRAIN: EVERY_ROLE,
+    Action.READ_TRAINING: _OVERSIGHT | {Role.DEPARTMENT_HEAD},
+    Action.EXPORT_TRAINING: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER, Role.AUDITOR}),
+    Action.MANAGE_TRAINING: frozenset({Role.DEPARTMENT_HEAD, Role.COMPLIANCE_MANAGER}),
+    Action.REVOKE_CERTIFICATES: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
+    Action.READ_ITEMS: frozenset({Role.COMPLIANCE_MANAGER, Role.KNOWLEDGE_EDITOR, Role.AUDITOR}),
+    Action.DECIDE_ACCESS: _APPROVERS,
+    Action.READ_ACCESS: _APPROVERS | {Role.AUDITOR},
+    Action.SUSPEND_ACCESS: _APPROVERS - {Role.ADMIN},
+    Action.GIVE_FEEDBACK: EVERY_ROLE,
+    Action.TRIAGE_FEEDBACK: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER, Role.KNOWLEDGE_EDITOR}),
 }
 
 NEEDS_CLEARANCE = frozenset({Action.ASK, Action.CHECK_INTERACTIONS, Action.BREAK_GLASS, Action.REVIEW_LIBRARY})
@@ -139,6 +165,15 @@ PURPOSES: dict[Action, str] = {
     Action.REVIEW_BREAK_GLASS: "HCOMPL",
     Action.READ_MASKING: "HCOMPL",
     Action.MANAGE_MASKING: "HCOMPL",
+    Action.READ_TRAINING: "HCOMPL",
+    Action.EXPORT_TRAINING: "HCOMPL",
+    Action.MANAGE_TRAINING: "HCOMPL",
+    Action.REVOKE_CERTIFICATES: "HCOMPL",
+    Action.READ_ITEMS: "HCOMPL",
+    Action.DECIDE_ACCESS: "HSYSADMIN",
+    Action.READ_ACCESS: "HCOMPL",
+    Action.SUSPEND_ACCESS: "HSYSADMIN",
+    Action.TRIAGE_FEEDBACK: "HCOMPL",
 }
 """Purpose of use of what is done behind a door, for the audit trail (HL7 v3 PurposeOfUse): treatment, health system
 administration, health compliance, break the glass. Actions that touch no patient's data have none."""

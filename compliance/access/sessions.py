@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import wraps
 from typing import Concatenate, Final, NamedTuple, ParamSpec, TypeVar
 from urllib.parse import urlencode, urlsplit
@@ -97,12 +97,20 @@ def expire_all() -> int:
 # ── What a session proves ──────────────────────────────────────────────────────────────────────────────────────
 
 
+def proved_at(request: HttpRequest) -> datetime | None:
+    """When both factors were last shown in this session."""
+    seconds = request.session.get(PROVED_AT)
+    return datetime.fromtimestamp(seconds, UTC) if isinstance(seconds, int | float) else None
+
+
+def is_fresh(proved: datetime | None) -> bool:
+    """Whether both factors were shown within the last ten minutes (ASVS 5.0 V7.5.1)."""
+    return proved is not None and timedelta() <= clock.now() - proved <= timedelta(seconds=PROOF_SECONDS)
+
+
 def reauthenticated(request: HttpRequest) -> bool:
-    """Whether both factors were shown in this session within the last ten minutes (ASVS 5.0 V7.5.1)."""
-    proved = request.session.get(PROVED_AT)
-    if not isinstance(proved, int | float):
-        return False
-    return 0 <= clock.now().timestamp() - proved <= PROOF_SECONDS
+    """Whether that is so in this session."""
+    return is_fresh(proved_at(request))
 
 
 def fresh(

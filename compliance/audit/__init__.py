@@ -16,7 +16,7 @@ from compliance.audit.context import (
 )
 from compliance.audit.lane import AuditUnavailable
 from compliance.audit.triggers import watch, watched
-from compliance.audit.writer import JSON, Act, record, record_all
+from compliance.audit.writer import JSON, Act, record, record_all, record_read
 from compliance.models.events import ActorKind, AuditEvent, Code, Crude, Lane, Outcome
 
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "current",
     "record",
     "record_all",
+    "record_read",
     "session_digest",
     "watch",
     "watched",

@@ -63,6 +63,17 @@ def record(
     return event_id
 
 
+def record_read(*, object_type: str, object_id: object = "", **detail: JSON) -> None:
+    """As `record`: that the person in the context looked at one object, or without an id at a list of them."""
+    record(
+        code=Code.SENSITIVE_READ,
+        action=Crude.READ,
+        object_type=object_type,
+        object_id=str(object_id),
+        detail=detail,
+    )
+
+
 def record_all(*acts: Act) -> list[UUID]:
     """As `record`, for several acts at once: an event each, in one round trip, all or none."""
     events = [

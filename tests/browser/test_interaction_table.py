@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from chat.interactions import changes, current, releases
 from chat.models import DrugTable, LocalInteraction
-from tests import cast
+from tests import cast, remembering
 from tests.browser import checks
 from tests.browser.conftest import SignIn
 from tests.chat import tables
@@ -28,9 +28,10 @@ def portal(transactional_db: None, live_server: object) -> str:
 @pytest.fixture
 def later(portal: str, tmp_path: Path) -> DrugTable:
     """A release that waits, beside changes of every state and alerts of the last days."""
-    releases.offer_shipped()
-    (tmp_path / "next.zip").write_bytes(tables.next_one().packed())
-    row = releases.add(path=tmp_path / "next.zip", by=cast.edith())
+    with remembering.tables():
+        releases.offer_shipped()
+        (tmp_path / "next.zip").write_bytes(tables.next_one().packed())
+        row = releases.add(path=tmp_path / "next.zip", by=cast.edith())
     changing.approved()
     changing.proposed(changing.pair(tables.CONTRAINDICATED, "moderate"))
     changing.approved(changing.missing(days="9"))

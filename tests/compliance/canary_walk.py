@@ -22,6 +22,8 @@ from compliance.models import BreakGlass, MaskReport, NetworkBlock, RoleRequest,
 from tests import cast
 from tests.compliance.canary import Identity
 from tests.processes import until
+from training.approval_forms import opened
+from training.models import AccessRequest
 
 
 class Visitor:
@@ -146,8 +148,10 @@ class Portal:
         sam.post(f"/compliance/people/{cast.nadia().pk}/role/", kind=self.text(), role=self.text(), reason="x")
         asked = RoleRequest.objects.get()
         assert ada.post(f"/compliance/roles/{asked.pk}/refuse/", note=self.text()).status_code == 302
-        clearance = {"user": str(cast.nadia().pk), "expires_at": "2030-01-01T00:00", "reason": self.text()}
-        assert ada.post("/admin/compliance/clearance/add/", **clearance).status_code == 302
+        wanted = AccessRequest.objects.create(person=cast.nadia(), stage="trained")
+        back = {"step": "return", "opened": opened(wanted), "reason": self.text()}
+        assert ada.post(f"/compliance/approvals/{wanted.pk}/decide/", **back).status_code == 302
+        ada.get("/compliance/approvals/", q=self.text(), department=self.text())
         assert ada.get(f"/admin/compliance/user/{self.who.surname}/change/").status_code == 404
         ada.get("/admin/compliance/user/", q=self.text())
 

@@ -137,9 +137,9 @@ def trail_is_guarded(table: str) -> None:
 def test_copy(surgeon: User) -> None:
     key = uuid.uuid4()
     with psycopg.connect(**connection.get_connection_params()) as other, other.cursor() as cursor:
-        columns = "id, user_id, granted_at, expires_at, reason"
+        columns = "id, user_id, granted_at, expires_at, reason, basis"
         with cursor.copy(f"COPY compliance_clearance ({columns}) FROM STDIN") as copy:
-            copy.write_row((key, surgeon.pk, clock.now(), clock.now() + timedelta(days=1), "x"))
+            copy.write_row((key, surgeon.pk, clock.now(), clock.now() + timedelta(days=1), "x", "hand"))
     (event,) = AuditEvent.objects.filter(object_id=str(key))
     assert (event.action, event.actor_kind) == (Crude.CREATE, audit.ActorKind.UNKNOWN_DB)
 

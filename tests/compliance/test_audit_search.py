@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from clinchat.lib import clock
-from compliance import audit, audit_words
+from compliance import audit, audit_vocabulary, audit_words
 from compliance.access import Action
 from compliance.audit import search
 from compliance.audit.search import BadFilter, EventFilter
@@ -214,11 +214,11 @@ def test_a_search_that_takes_too_long_is_stopped(monkeypatch: pytest.MonkeyPatch
 
 
 def test_everything_has_words() -> None:
-    assert set(audit_words.CODES) == set(Code)
-    assert set(audit_words.KINDS) == set(ActorKind)
-    assert set(audit_words.OUTCOMES) == set(Outcome)
-    assert set(audit_words.VERBS) == set(audit_words.TRIED) == set(Crude)
-    assert set(audit_words.ACTIONS) == {str(action) for action in Action}
+    assert set(audit_vocabulary.CODES) == set(Code)
+    assert set(audit_vocabulary.KINDS) == set(ActorKind)
+    assert set(audit_vocabulary.OUTCOMES) == set(Outcome)
+    assert set(audit_vocabulary.VERBS) == set(audit_vocabulary.TRIED) == set(Crude)
+    assert set(audit_vocabulary.ACTIONS) == {str(action) for action in Action}
 
 
 @pytest.mark.parametrize(

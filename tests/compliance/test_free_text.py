@@ -18,8 +18,10 @@ from compliance.access import Role, role_changes
 from compliance.api import bodies
 from compliance.audit import retention
 from compliance.emergency_forms import EmergencyReason
-from compliance.models import AuditEvent, AuditPurge, BreakGlass, Clearance, NetworkBlock, RoleRequest, User
+from compliance.models import AuditEvent, AuditPurge, BreakGlass, NetworkBlock, RoleRequest, User
 from tests import cast
+from training.approval_forms import opened
+from training.models import AccessRequest, StageDecision
 
 pytestmark = pytest.mark.django_db
 TYPED = "Asked for by Mrs. Quenbroth, MRN 48213907, whose chart it is"
@@ -88,13 +90,14 @@ def review() -> Sent:
     return answer, [one.note for one in BreakGlass.objects.exclude(reviewed_at=None)]
 
 
-def clearance() -> Sent:
-    sent = {"user": cast.nadia().pk, "expires_at": "2030-01-01T00:00", "reason": TYPED}
-    answer = signed_in(cast.ada).post("/admin/compliance/clearance/add/", sent)
-    return answer, [one.reason for one in Clearance.objects.filter(user=cast.nadia())]
+def access_returned() -> Sent:
+    asked = AccessRequest.objects.create(person=cast.nadia(), stage="trained")
+    sent = {"step": "return", "opened": opened(asked), "reason": TYPED}
+    answer = signed_in(cast.carol).post(reverse("approval-decide", args=[asked.pk]), sent)
+    return answer, [one.reason for one in StageDecision.objects.all()]
 
 
-FORMS = (block, block_by_api, role_request, role_decision, purge, review, clearance)
+FORMS = (block, block_by_api, role_request, role_decision, purge, review, access_returned)
 
 
 @pytest.mark.parametrize("form", FORMS)

@@ -88,6 +88,7 @@ def test_what_cannot_work_stops_the_start(given: dict[str, str], named: str) -> 
         "REDIS_URL": "redis://redis.example/0",
         "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR",
         "INDEX_KEY": key,
+        "CERTIFICATE_KEY": key,
         **({} if "CLINCHAT_KEYS" in given else {"SEALING_KEY": key}),
         **given,
     }

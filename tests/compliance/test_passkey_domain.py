@@ -49,6 +49,7 @@ def test_origins_are_the_domains_own() -> None:
         "SECRET_KEY": key,
         "SEALING_KEY": key,
         "INDEX_KEY": key,
+        "CERTIFICATE_KEY": key,
         "CLINCHAT_HOSTS": "10.0.0.5,clinchat.hospital.example",
         "CLINCHAT_ORIGINS": "https://clinchat.hospital.example:8443,https://evil.example,"
         "https://notclinchat.hospital.example,http://clinchat.hospital.example",

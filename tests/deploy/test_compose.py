@@ -128,7 +128,8 @@ def test_the_keys_are_where_they_are_needed(resolved: Compose) -> None:
             holders.setdefault(mount["source"], set()).add(name)
     assert holders["tls_key"] == {"proxy"}
     assert holders["database_admin_password"] == {"db"}
-    assert holders["sealing_key"] == holders["index_key"] == holders["redis_password"] == APP
+    assert holders["sealing_key"] == holders["index_key"] == holders["certificate_key"] == APP
+    assert holders["redis_password"] == APP
     assert holders["redis_config"] == {"redis"}
     assert holders["pgpass"] == APP - {"beat", "migrate"}
     assert holders["pgpass_owner"] == {"migrate"}

@@ -39,7 +39,7 @@ def test_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolved:
         for mount in service.get("secrets", []):
             if path := files.get(mount["source"]):
                 assert (path.stat().st_mode & 0o777, str(path.stat().st_uid)) == (0o400, owners[reader]), path.name
-    for name in ("secret_key", "sealing_key", "index_key"):
+    for name in ("secret_key", "sealing_key", "index_key", "certificate_key"):
         monkeypatch.delenv(name.upper(), raising=False)
         monkeypatch.setenv(f"{name.upper()}_FILE", str(files[name]))
     assert len(env.secret("SECRET_KEY")) >= 50

@@ -88,6 +88,7 @@ def test_the_product_starts_without_the_embedded_servers(tmp_path: Path) -> None
         "CLINCHAT_HOSTS": "clinchat.example",
         "AUDIT_CHECKPOINT_FILES": "/checkpoints/audit.jsonl",
         "SECRET_KEY": "0123456789abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQR",
+        "CERTIFICATE_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         "SEALING_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
         "INDEX_KEY": "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA=",
     }

@@ -8,7 +8,21 @@ from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-READERS = {"address", "domain", "file", "flag", "key", "keys", "number", "password", "rate", "secret", "text", "words"}
+READERS = {
+    "address",
+    "domain",
+    "file",
+    "flag",
+    "key",
+    "keys",
+    "mail",
+    "number",
+    "password",
+    "rate",
+    "secret",
+    "text",
+    "words",
+}
 FROM_FILE = {"secret", "key", "keys", "password"}
 ALLOWED = {
     ("clinchat/env.py", "text"): "the reader itself; every caller's name is found",
