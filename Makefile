@@ -81,6 +81,7 @@ check: setup-dev ## Lint, types, dependency direction, settings, migrations, tem
 	@$(BIN)/python manage.py makemigrations --check --dry-run
 	@DATABASE_URL=postgresql://check@db.example/clinchat REDIS_URL=rediss://redis.example/0 CLINCHAT_TLS=true \
 		CLINCHAT_HOSTS=clinchat.example AUDIT_CHECKPOINT_FILES=/checkpoints/audit.jsonl SECRET_KEY="$$($(BIN)/python -c 'import secrets; print(secrets.token_urlsafe(50))')" \
+		CERTIFICATE_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
 		SEALING_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
 		INDEX_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING

@@ -28,14 +28,19 @@ LINKS = (
     Link("Ask", "ask", "message-square-text", Action.ASK),
     Link("Interactions", "interactions", "pill", Action.CHECK_INTERACTIONS),
     Link("Library", "library", "library", Action.READ_LIBRARY),
+    Link("Training", "training", "graduation-cap", Action.TRAIN),
     Link("Audit", "audit", "file-check-2", Action.READ_AUDIT),
 )
 ACCESS = (
     Link("People", "people", "", Action.READ_PEOPLE),
     Link("Role requests", "roles", "", Action.REQUEST_ROLES),
+    Link("Approvals", "approvals", "", Action.READ_ACCESS),
     Link("Recertification", "recertification", "", Action.RECERTIFY),
     Link("Emergency access", "emergency-reviews", "", Action.REVIEW_BREAK_GLASS),
     Link("Masking", "masking", "", Action.READ_MASKING),
+    Link("Training records", "cohort", "", Action.READ_TRAINING),
+    Link("Questions", "items", "", Action.READ_ITEMS),
+    Link("Feedback", "remarks", "", Action.TRIAGE_FEEDBACK),
     Link("Blocked networks", "blocks", "", Action.BLOCK_NETWORKS),
     Link("Sessions", "sessions", "", Action.REVOKE_SESSIONS),
     Link("Service accounts", "services", "", Action.MANAGE_SERVICES),
@@ -59,7 +64,10 @@ def page(request: HttpRequest) -> dict[str, object]:
     user = request.user
     nav = _shown(request, LINKS)
     sections = _shown(request, ACCESS)
-    within = any(section["current"] for section in sections)
+    present = [section for section in sections if section["current"]]
+    for section in present[:-1]:  # an address below that of another section is its own section's, which comes later
+        section["current"] = False
+    within = bool(present)
     if sections:
         nav.append({**sections[0], "label": "Access", "icon": "shield-check", "current": within})
     nav += _shown(request, [ADMIN])
@@ -68,9 +76,11 @@ def page(request: HttpRequest) -> dict[str, object]:
         "nav": nav,
         "subnav": subnav,
         "subnav_label": label,
+        "own_access": allows(user, Action.TRAIN),
         "theme": getattr(user, "theme", "auto"),
         "shortcuts": getattr(user, "shortcuts", True),
         "session": sessions.clock_of(request) if allows(user, Action.OWN_SETTINGS) else None,
+        "may_give_feedback": allows(user, Action.GIVE_FEEDBACK),
         "demo": settings.CLINCHAT_DEMO,
         "notices": partial(notices.shown_to, user),
         "emergencies": partial(emergency.open_to, user),

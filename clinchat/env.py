@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import SplitResult, quote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -102,6 +102,34 @@ def is_encrypted(url: str, *schemes: str) -> bool:
         return bool(parts.hostname) and (parts.scheme in schemes or parts.hostname in {"127.0.0.1", "::1", "localhost"})
     except ValueError:
         return False
+
+
+def mail(name: str, *, password: str) -> dict[str, object]:
+    """Django's settings for an address as smtp://user@host:587 (STARTTLS) or smtps://user@host:465.
+
+    On this machine smtp:// goes without encryption; anywhere else a server that offers none gets no mail.
+    """
+    parts = _mail_parts(text(name))
+    if parts is None:
+        raise ImproperlyConfigured(f"{name} must be an address such as smtp://user@host:587 or smtps://user@host:465.")
+    here = parts.hostname in {"127.0.0.1", "::1", "localhost"}
+    return {
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 587),
+        "EMAIL_HOST_USER": parts.username or "",
+        "EMAIL_HOST_PASSWORD": password,
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_USE_TLS": parts.scheme == "smtp" and not here,
+    }
+
+
+def _mail_parts(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in {"smtp", "smtps"} and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return None
+    return parts if usable and parts.password is None else None
 
 
 def password(name: str) -> str:

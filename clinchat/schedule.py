@@ -30,6 +30,21 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="2", minute="30"),
         "options": {"queue": "maintenance", "expires": 3600},
     },
+    "send-mail": {
+        "task": "compliance.tasks.send_mail",
+        "schedule": 30.0,
+        "options": {"queue": "maintenance", "expires": 30},
+    },
+    "remind-of-training": {
+        "task": "training.tasks.remind_of_training",
+        "schedule": crontab(hour="7", minute="20"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "send-statements": {
+        "task": "training.tasks.send_statements",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
     "remind-of-emergencies": {
         "task": "compliance.tasks.remind_of_emergencies",
         "schedule": crontab(hour="7", minute="0"),
@@ -85,6 +100,11 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"queue": "maintenance", "expires": 60},
     },
+    "finish-overdue-attempts": {
+        "task": "training.tasks.finish_overdue_attempts",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
     "resume-embedding": {
         "task": "chat.tasks.embed_waiting_chunks",
         "schedule": 60.0,
@@ -94,5 +114,20 @@ EVERY: dict[str, dict[str, Any]] = {
         "task": "chat.tasks.prove_index",
         "schedule": crontab(hour="4", minute="0"),
         "options": {"queue": "embedding", "expires": 6 * 3600},
+    },
+    "remind-of-approvals": {
+        "task": "training.tasks.remind_of_requests",
+        "schedule": crontab(minute="15"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "keep-clearances": {
+        "task": "training.tasks.keep_clearances",
+        "schedule": 30.0,
+        "options": {"queue": "maintenance", "expires": 30},
+    },
+    "keep-all-clearances": {
+        "task": "training.tasks.keep_all_clearances",
+        "schedule": crontab(hour="3", minute="50"),
+        "options": {"queue": "maintenance", "expires": 3600},
     },
 }

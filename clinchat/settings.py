@@ -276,6 +276,26 @@ CONTENT_SECURITY_POLICY_ADMIN = {"DIRECTIVES": _CSP}  # the admin's jQuery build
 # ── Drug interactions: the folder of the copy that is used when the database is away ───────────────────────────
 INTERACTIONS_BACKUP = env.text("CLINCHAT_INTERACTIONS_BACKUP") or str(VAR / "interactions")
 
+# ── Training: its content, the key its certificates are signed with, and a learning record store ───────────────────
+TRAINING_CONTENT = env.text("CLINCHAT_TRAINING_CONTENT") or str(BASE_DIR / "training" / "content")
+CERTIFICATE_KEY = env.key("CERTIFICATE_KEY", file=_keys / "certificate_key" if _keys else None)
+XAPI_URL = env.text("CLINCHAT_XAPI_URL")
+XAPI_USER = env.text("CLINCHAT_XAPI_USER")
+XAPI_PASSWORD = env.password("CLINCHAT_XAPI_PASSWORD")
+if XAPI_URL:
+    env.encrypted("CLINCHAT_XAPI_URL", "https")
+
+# ── E-mail ─────────────────────────────────────────────────────────────────────────────────────────────────────
+MAIL_URL = env.text("CLINCHAT_MAIL_URL")
+if MAIL_URL:
+    vars().update(env.mail("CLINCHAT_MAIL_URL", password=env.password("CLINCHAT_MAIL_PASSWORD")))
+DEFAULT_FROM_EMAIL = env.text("CLINCHAT_MAIL_FROM", "clinchat@localhost")
+EMAIL_SUBJECT_PREFIX = "ClinChat: "
+EMAIL_TIMEOUT = 10
+PORTAL_URL = env.text("CLINCHAT_URL") or (
+    f"http://127.0.0.1:{PORT}" if EMBEDDED else f"https://{ALLOWED_HOSTS[0] if ALLOWED_HOSTS else 'localhost'}"
+)
+
 # ── Static files ───────────────────────────────────────────────────────────────────────────────────────────────
 STATIC_URL = "/static/"
 STATIC_ROOT = env.text("CLINCHAT_STATIC_ROOT") or VAR / "static"
@@ -312,6 +332,13 @@ SPECTACULAR_SETTINGS = {
         "UploadState": "chat.models.library.Upload.State",
         "ReleaseKind": "chat.models.releases.Release.Kind",
         "ReleaseState": "chat.models.releases.Release.State",
+        "TrainingState": "training.api.shown.STATES",
+        "TurnKind": "training.models.learning.Enrolment.Kind",
+        "AttemptState": "training.api.shown.ATTEMPT_STATES",
+        "QuestionKind": "training.api.shown.KINDS",
+        "AccessStage": "training.models.approvals.Stage",
+        "AccessStep": "training.models.approvals.Step",
+        "DecisionStep": "training.api.requests.DECISIONS",
     },
     "POSTPROCESSING_HOOKS": [
         "drf_spectacular.hooks.postprocess_schema_enums",

@@ -8,8 +8,10 @@ from django.urls import include, path
 urlpatterns = [
     path("", include("compliance.urls")),
     path("", include("chat.urls")),
+    path("", include("training.urls")),
     path("api/", include("compliance.api.urls")),
     path("api/", include("chat.api.urls")),
+    path("api/", include("training.api.urls")),
     path("admin/", admin.site.urls),
 ]
 

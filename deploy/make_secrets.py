@@ -33,6 +33,7 @@ def main(folder: Path) -> None:
         _make(folder / "secret_key", secrets.token_urlsafe(48), APP),
         _make(folder / "index_key", _index_key(folder / "sealing_key"), APP),
         _make(folder / "sealing_key", _key(), APP),
+        _make(folder / "certificate_key", _key(), APP),
         _make(signing, _key(), APP),
         _publish(signing, folder / "audit_public_keys"),
         _make(folder / "database_admin_password", secrets.token_urlsafe(32), POSTGRES),
