@@ -13,7 +13,6 @@ from tests.browser.conftest import Judged, SignIn
 from tests.training import certified
 from tests.training import making_learning as making
 from training import attempts, enrolments
-from training.bank.types import Kind
 from training.models import Answer, Attempt, Certificate
 
 SLUG = making.SLUG
@@ -143,8 +142,7 @@ def test_pages_have_no_violation_and_do_not_scroll_sideways(judged: Judged, port
         "/training/": nadia,
         f"/training/{SLUG}/": nadia,
         f"/training/{SLUG}/{lesson.key}/": nadia,
-        f"/training/attempts/{open_one.pk}/{kinds[Kind.MATCHING]}/": nadia,
-        f"/training/attempts/{open_one.pk}/{kinds[Kind.CASE]}/": nadia,
+        **{f"/training/attempts/{open_one.pk}/{number}/": nadia for number in kinds.values()},
         f"/training/attempts/{open_one.pk}/review/": nadia,
         f"/training/attempts/{failed.pk}/": nadia,
         "/training/transcript/": nadia,
