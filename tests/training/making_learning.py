@@ -10,7 +10,7 @@ from unittest import mock
 
 from clinchat.lib import clock
 from compliance.models import User
-from training import attempts, demo, enrolments, learning
+from training import attempts, enrolments, learning
 from training.attempts import Question
 from training.bank import packing
 from training.bank.types import (
@@ -25,6 +25,7 @@ from training.bank.types import (
     Reference,
     Rules,
 )
+from training.demo import right_fields
 from training.models import Attempt, ModuleVersion
 
 SLUG = "hipaa"
@@ -79,7 +80,7 @@ def begun(person: User, slug: str = SLUG) -> Attempt:
 
 def right(question: Question) -> dict[str, list[str]]:
     """The fields of a form that answers the question rightly."""
-    return demo.right_fields(question.item, question.drawn)
+    return right_fields(question.item, question.drawn)
 
 
 def fill(attempt: Attempt, *, first: int = 99) -> None:
