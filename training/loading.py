@@ -11,12 +11,12 @@ from typing import Final
 from django.db import connection, transaction
 
 from clinchat.lib import clock
+from clinchat.lib.located import Problem
 from compliance import policies
 from compliance.models import PolicyVersion, User
 from training import enrolments
 from training.bank import packing, reading
 from training.bank import policies as policy_files
-from training.bank.located import Problem
 from training.bank.policies import PolicyFile
 from training.bank.types import Module
 from training.models import Certificate, ModuleVersion

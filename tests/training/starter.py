@@ -6,8 +6,8 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
+from clinchat.lib.located import Problem
 from training.bank import policies, reading
-from training.bank.located import Problem
 from training.bank.policies import PolicyFile
 from training.bank.types import Module
 

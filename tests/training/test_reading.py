@@ -14,9 +14,9 @@ from typing import Final
 import pytest
 import yaml
 
+from clinchat.lib.located import Problem
 from tests.training import small, starter
 from training.bank import packing, reading
-from training.bank.located import Problem
 from training.bank.types import SIX, Item, Kind, Option
 
 # ── The starter set ────────────────────────────────────────────────────────────────────────────────────────────────

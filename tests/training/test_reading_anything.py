@@ -13,10 +13,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from clinchat.lib.located import Problem, Problems
 from tests.training import small
 from training.bank import __main__ as command
 from training.bank import items, markdown, policies, reading
-from training.bank.located import Problem, Problems
 from training.bank.types import SIX
 
 BINARY = bytes(range(256)) * 20

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from fractions import Fraction
 from typing import Final
 
-from training.bank.located import At, Problems, entries
+from clinchat.lib.located import At, Problems, entries
 from training.bank.types import Difficulty, Grading, Item, Kind, Number, Option, Pair, Part, Step
 
 LONGEST: Final = 600

@@ -7,7 +7,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from training.bank.located import Problem, read_file
+from clinchat.lib.located import Problem, read_file
 from training.bank.reading import KEY, VERSION, checked_markdown, front_matter
 
 

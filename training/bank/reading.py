@@ -8,9 +8,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from clinchat.lib.located import At, Problem, Problems, can_be_kept, document, read_file
 from training.bank import items as item_files
 from training.bank import markdown
-from training.bank.located import At, Problem, Problems, can_be_kept, document, read_file
 from training.bank.types import (
     SIX,
     Card,
