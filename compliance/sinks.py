@@ -376,6 +376,51 @@ SINKS: Final = (
             *_of("compliance.Remark", "text", "reply", "subject"),
         ),
     ),
+    # ── Controls, registers, reports ────────────────────────────────────────────────────────────────────────────
+    Sink(
+        "Catalogue, results of checks, reports, scans",
+        How.CODE,
+        "Words of the catalogue and of the checks, ids, counts and digests. What a check returns is refused where a "
+        "name in it is longer than a line of ASCII.",
+        "compliance/controls/test_no_phi_in_results.py::test_no_result_names_a_patient",
+        (
+            *_of("compliance.CatalogueVersion", "sha256", "text"),
+            *_of("compliance.ControlResult", "check_key", "observed", "expected", "failing", "evidence", "digest"),
+            *_of("compliance.ControlResult", "catalogue", "code_version"),
+            *_of("compliance.ControlStatus", "control", "state"),
+            *_of("compliance.ControlOwner", "control"),
+            *_of("compliance.CheckSchedule", "check_key"),
+            *_of("compliance.MonthlyReport", "data", "sha256"),
+            *_of("compliance.ScanRun", "scanner", "version", "source", "reason", "build"),
+            *_of("compliance.Finding", "fingerprint", "scanner", "rule", "place", "title"),
+        ),
+    ),
+    Sink(
+        "What people sign and keep in the registers",
+        How.NOTE,
+        "Statements, exceptions, risks, assets, vendors, exercises, reviews. Patients stand there as pseudonyms.",
+        _FIELDS,
+        (
+            *_of("compliance.Attestation", "control", "statement", "artifact_name", "artifact_sha256"),
+            *_of("compliance.ControlException", "control", "reason", "compensating"),
+            *_of("compliance.Asset", "name", "address", "purpose"),
+            *_of("compliance.Risk", "title", "threat", "treatment"),
+            *_of("compliance.RiskApproval", "register", "sha256"),
+            *_of("compliance.Vendor", "name", "service", "hosts"),
+            *_of("compliance.Agreement", "artifact_name", "artifact_sha256"),
+            *_of("compliance.Exercise", "scenario", "losses", "lessons"),
+            *_of("compliance.AuditReview", "conclusion", "figures"),
+            *_of("compliance.Disclosure", "patient", "recipient", "what", "why"),
+            *_of("compliance.Amendment", "patient", "record", "statement"),
+        ),
+    ),
+    Sink(
+        "Documents behind attestations",
+        How.SEALED,
+        "Files of the institution, sealed for their row.",
+        "lib/test_sealed_field.py::test_the_table_says_nothing",
+        _of("compliance.Attestation", "artifact"),
+    ),
     # ── Not there yet ───────────────────────────────────────────────────────────────────────────────────────────
     Sink(
         "Answer model",

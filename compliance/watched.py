@@ -14,25 +14,44 @@ from django_otp_webauthn.models import WebAuthnAttestation, WebAuthnCredential, 
 from compliance import audit
 from compliance.audit import Code
 from compliance.models import (
+    Agreement,
+    Amendment,
+    Asset,
+    Attestation,
     AuditPurge,
+    AuditReview,
     Authenticator,
     BreakGlass,
     Campaign,
     CampaignItem,
+    CatalogueVersion,
+    CheckSchedule,
     Clearance,
+    ControlException,
+    ControlOwner,
+    ControlResult,
+    Disclosure,
+    Exercise,
+    Finding,
     MaskReport,
     MaskTerm,
+    MonthlyReport,
     NetworkBlock,
+    Official,
     OneTimeLink,
     PolicyAcknowledgement,
     PolicyVersion,
     Remark,
+    Risk,
+    RiskApproval,
     RoleAssignment,
     RoleRequest,
+    ScanRun,
     ServiceToken,
     TokenFamily,
     User,
     VaultEntry,
+    Vendor,
 )
 
 _USE = ("throttling_failure_timestamp", "throttling_failure_count", "last_used_at")
@@ -111,6 +130,43 @@ def register() -> None:
     audit.watch(PolicyAcknowledgement, shown=_columns(PolicyAcknowledgement))
     audit.watch(Remark, shown=_columns(Remark, but=("text", "reply", "subject")))
     audit.watch(AuditPurge, shown=_columns(AuditPurge, but=("reason",)))
+    _controls()
+    _registers()
+
+
+def _controls() -> None:
+    """`expected` of a result is text of the catalogue, whose version is on record."""
+    audit.watch(CatalogueVersion, shown=("sha256", "first_used_at"), ignored=("text",))
+    audit.watch(
+        ControlResult,
+        shown=_columns(ControlResult, but=("expected", "evidence", "failing")),
+        ignored=("expected", "evidence", "failing"),  # covered by the digest
+    )
+    audit.watch(ControlOwner, shown=_columns(ControlOwner), object_id="control")
+    audit.watch(CheckSchedule, shown=_columns(CheckSchedule), object_id="check_key")
+    audit.watch(Official, shown=_columns(Official))
+    audit.watch(
+        Attestation,
+        shown=_columns(Attestation, but=("statement", "artifact", "artifact_name")),
+        ignored=("artifact",),  # its SHA-256 is shown
+    )
+    audit.watch(ControlException, shown=_columns(ControlException, but=("reason", "compensating")))
+    audit.watch(MonthlyReport, shown=_columns(MonthlyReport, but=("data",)), ignored=("data",))
+    audit.watch(ScanRun, shown=_columns(ScanRun))
+    audit.watch(Finding, shown=_columns(Finding))
+
+
+def _registers() -> None:
+    audit.watch(Asset, shown=_columns(Asset, but=("purpose",)))
+    audit.watch(Risk, shown=_columns(Risk, but=("title", "threat", "treatment")))
+    audit.watch(Risk.assets.through, shown=("risk", "asset"), object_id="risk")
+    audit.watch(RiskApproval, shown=_columns(RiskApproval, but=("register",)), ignored=("register",))
+    audit.watch(Vendor, shown=_columns(Vendor, but=("service",)))
+    audit.watch(Agreement, shown=_columns(Agreement, but=("artifact_name",)))
+    audit.watch(Exercise, shown=_columns(Exercise, but=("scenario", "lessons")))
+    audit.watch(AuditReview, shown=_columns(AuditReview, but=("conclusion", "figures")))
+    audit.watch(Disclosure, shown=_columns(Disclosure, but=("patient", "recipient", "what", "why")))
+    audit.watch(Amendment, shown=_columns(Amendment, but=("patient", "record", "statement")))
 
 
 def _opens_api(model: type[TokenFamily | ServiceToken], *, shown: Sequence[str], ignored: Sequence[str]) -> None:

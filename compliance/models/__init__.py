@@ -1,5 +1,15 @@
 """Tables of people, their rights, what happened and what is hidden."""
 
+from compliance.models.controls import (
+    Attestation,
+    CatalogueVersion,
+    CheckSchedule,
+    ControlException,
+    ControlOwner,
+    ControlResult,
+    ControlStatus,
+    Official,
+)
 from compliance.models.emergency import BreakGlass
 from compliance.models.events import ActorKind, AuditEvent, Code, Crude, Lane, Outcome
 from compliance.models.factors import Authenticator, OneTimeLink
@@ -9,7 +19,19 @@ from compliance.models.notices import Notice
 from compliance.models.people import Clearance, NoSeat, RoleAssignment, User
 from compliance.models.policies import PolicyAcknowledgement, PolicyVersion
 from compliance.models.recertification import Campaign, CampaignItem
+from compliance.models.registers import (
+    Agreement,
+    Amendment,
+    Asset,
+    AuditReview,
+    Disclosure,
+    Exercise,
+    Risk,
+    RiskApproval,
+    Vendor,
+)
 from compliance.models.remarks import Remark
+from compliance.models.reports import Finding, MonthlyReport, ScanRun
 from compliance.models.role_requests import RoleRequest
 from compliance.models.seals import AuditPurge, AuditVerification, Seal, SealedEvent
 from compliance.models.sessions import AccessEpoch, Session
@@ -19,30 +41,49 @@ from compliance.models.vault import VaultEntry
 __all__ = [
     "AccessEpoch",
     "ActorKind",
+    "Agreement",
+    "Amendment",
+    "Asset",
+    "Attestation",
     "AuditEvent",
     "AuditPurge",
+    "AuditReview",
     "AuditVerification",
     "Authenticator",
     "BreakGlass",
     "Campaign",
     "CampaignItem",
+    "CatalogueVersion",
+    "CheckSchedule",
     "Clearance",
     "Code",
+    "ControlException",
+    "ControlOwner",
+    "ControlResult",
+    "ControlStatus",
     "Crude",
+    "Disclosure",
+    "Exercise",
+    "Finding",
     "KnownPlace",
     "Lane",
     "MaskReport",
     "MaskTerm",
+    "MonthlyReport",
     "NetworkBlock",
     "NoSeat",
     "Notice",
+    "Official",
     "OneTimeLink",
     "Outcome",
     "PolicyAcknowledgement",
     "PolicyVersion",
     "Remark",
+    "Risk",
+    "RiskApproval",
     "RoleAssignment",
     "RoleRequest",
+    "ScanRun",
     "Seal",
     "SealedEvent",
     "ServiceToken",
@@ -50,4 +91,5 @@ __all__ = [
     "TokenFamily",
     "User",
     "VaultEntry",
+    "Vendor",
 ]
