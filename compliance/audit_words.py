@@ -12,6 +12,7 @@ from compliance.audit_vocabulary import (
     BY_STATUS,
     CODES,
     ENDS,
+    EXPORTED,
     FIXED,
     KINDS,
     LIMITS,
@@ -45,7 +46,8 @@ def _what(event: AuditEvent) -> str:
         return f"Tried to {TRIED[event.action]} {thing(event.object_type)}"
     if event.object_type == "compliance.AuditEvent" and (about := _about_the_trail(event)):
         return about
-    words = _change(event) or FIXED.get((event.object_type, event.action)) or _plain(event)
+    taken = EXPORTED.get(event.object_type) if "export" in event.detail else ""
+    words = taken or _change(event) or FIXED.get((event.object_type, event.action)) or _plain(event)
     return f"{words} (failed)" if event.outcome == Outcome.FAILURE else words
 
 

@@ -35,6 +35,7 @@ SECONDS: Final = "clinchat_phi_masking_seconds"
 INTERACTION_CHECKS: Final = "clinchat_drug_interaction_checks_total"
 INTERACTIONS: Final = "clinchat_drug_interactions_detected_total"
 INTERACTIONS_UNAVAILABLE: Final = "clinchat_drug_interaction_check_failures_total"
+CHECK_TURNS: Final = "clinchat_hipaa_check_turns_total"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +76,7 @@ METRICS: Final = {
         "Interactions found, by severity", label="severity", values=("contraindicated", "major", "moderate", "minor")
     ),
     INTERACTIONS_UNAVAILABLE: Metric("Checks that failed, or for which no table passes its self-test"),
+    CHECK_TURNS: Metric("Turns of the schedule that makes the checks of the control catalogue"),
 }  # fmt: skip
 _gauges: dict[str, Gauge] = {}
 _BEYOND, _SUM = "+Inf", "sum"
@@ -191,9 +193,9 @@ def _families(numbers: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
                 counts.append((bound, running))
             yield HistogramMetricFamily(name, metric.help, buckets=counts, sum_value=found[_SUM] / 1e6)
         elif name.endswith("_total"):
-            family = CounterMetricFamily(name, metric.help, labels=[metric.label])
-            for value in metric.values:
-                family.add_metric([value], found[value])
+            family = CounterMetricFamily(name, metric.help, labels=[metric.label] if metric.label else [])
+            for value in metric.values or ("",):
+                family.add_metric([value] if metric.label else [], found[value])
             yield family
         else:  # prometheus_client would add _total to the name of a counter
             yield UnknownMetricFamily(name, metric.help, value=found[""])

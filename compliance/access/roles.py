@@ -61,6 +61,16 @@ class Action(StrEnum):
     SUSPEND_ACCESS = "onboarding.suspend"
     GIVE_FEEDBACK = "feedback.give"
     TRIAGE_FEEDBACK = "feedback.triage"
+    READ_CONTROLS = "controls.read"
+    RUN_CHECKS = "controls.run"
+    ATTEST = "controls.attest"
+    ASK_EXCEPTIONS = "exceptions.ask"
+    DECIDE_EXCEPTIONS = "exceptions.decide"
+    KEEP_REGISTERS = "registers.keep"
+    APPROVE_RISKS = "risks.approve"
+    REVIEW_AUDIT = "audit.review"
+    KEEP_DISCLOSURES = "disclosures.keep"
+    EXPORT_CONTROLS = "controls.export"
 
 
 EVERY_ROLE = frozenset(Role)
@@ -69,6 +79,7 @@ _APPROVERS = frozenset(
     {Role.DEPARTMENT_HEAD, Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.ADMIN}
 )
 """Who decides on requests for access; in which stage is training.approvals.transitions' business."""
+_OFFICERS = frozenset({Role.PRIVACY_OFFICER, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER})
 
 POLICY: dict[Action, frozenset[Role]] = {
     Action.ASK: frozenset({Role.CLINICIAN, Role.DEPARTMENT_HEAD}),
@@ -137,6 +148,16 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.SUSPEND_ACCESS: _APPROVERS - {Role.ADMIN},
     Action.GIVE_FEEDBACK: EVERY_ROLE,
     Action.TRIAGE_FEEDBACK: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER, Role.KNOWLEDGE_EDITOR}),
+    Action.READ_CONTROLS: _OVERSIGHT | {Role.OPERATOR},
+    Action.RUN_CHECKS: _OFFICERS | {Role.OPERATOR},
+    Action.ATTEST: _OFFICERS,
+    Action.ASK_EXCEPTIONS: _OFFICERS,
+    Action.DECIDE_EXCEPTIONS: _OFFICERS,
+    Action.KEEP_REGISTERS: _OFFICERS,
+    Action.APPROVE_RISKS: frozenset({Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER}),
+    Action.REVIEW_AUDIT: _OFFICERS,
+    Action.KEEP_DISCLOSURES: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
+    Action.EXPORT_CONTROLS: _OFFICERS | {Role.AUDITOR},
 }
 
 NEEDS_CLEARANCE = frozenset({Action.ASK, Action.CHECK_INTERACTIONS, Action.BREAK_GLASS, Action.REVIEW_LIBRARY})
@@ -174,6 +195,16 @@ PURPOSES: dict[Action, str] = {
     Action.READ_ACCESS: "HCOMPL",
     Action.SUSPEND_ACCESS: "HSYSADMIN",
     Action.TRIAGE_FEEDBACK: "HCOMPL",
+    Action.READ_CONTROLS: "HCOMPL",
+    Action.RUN_CHECKS: "HCOMPL",
+    Action.ATTEST: "HCOMPL",
+    Action.ASK_EXCEPTIONS: "HCOMPL",
+    Action.DECIDE_EXCEPTIONS: "HCOMPL",
+    Action.KEEP_REGISTERS: "HCOMPL",
+    Action.APPROVE_RISKS: "HCOMPL",
+    Action.REVIEW_AUDIT: "HCOMPL",
+    Action.KEEP_DISCLOSURES: "HCOMPL",
+    Action.EXPORT_CONTROLS: "HCOMPL",
 }
 """Purpose of use of what is done behind a door, for the audit trail (HL7 v3 PurposeOfUse): treatment, health system
 administration, health compliance, break the glass. Actions that touch no patient's data have none."""
