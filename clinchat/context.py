@@ -47,6 +47,20 @@ ACCESS = (
     Link("Matrix", "matrix", "", Action.READ_POLICY),
 )
 """The pages below the one link Access of the bar."""
+COMPLIANCE = (
+    Link("Overview", "compliance", "", Action.READ_CONTROLS, ("/compliance/controls/",)),
+    Link("Risks", "risks", "", Action.READ_CONTROLS),
+    Link("Assets", "assets", "", Action.READ_CONTROLS),
+    Link("Vendors", "vendors", "", Action.READ_CONTROLS),
+    Link("Policies", "compliance-policies", "", Action.READ_CONTROLS),
+    Link("Officials", "officials", "", Action.READ_CONTROLS),
+    Link("Exercises", "exercises", "", Action.READ_CONTROLS),
+    Link("Reviews", "audit-reviews", "", Action.READ_AUDIT),
+    Link("Disclosures", "disclosures", "", Action.KEEP_DISCLOSURES),
+    Link("Amendments", "amendments", "", Action.KEEP_DISCLOSURES),
+    Link("Reports", "reports", "", Action.READ_CONTROLS),
+)
+"""The pages below the link Compliance of the bar."""
 LIBRARY = (
     Link("Search", "library", "", Action.READ_LIBRARY),
     Link("Work", "library-work", "", Action.READ_DRAFTS, ("/library/drafts/", "/library/uploads/")),
@@ -63,15 +77,14 @@ def page(request: HttpRequest) -> dict[str, object]:
     """Context of base.html. A link a role may not use is absent, not disabled."""
     user = request.user
     nav = _shown(request, LINKS)
-    sections = _shown(request, ACCESS)
-    present = [section for section in sections if section["current"]]
-    for section in present[:-1]:  # an address below that of another section is its own section's, which comes later
-        section["current"] = False
-    within = bool(present)
-    if sections:
-        nav.append({**sections[0], "label": "Access", "icon": "shield-check", "current": within})
+    label, subnav = "Library", _library(request)
+    for name, icon, links in _groups(request):
+        present = any(link["current"] for link in links)
+        if links:
+            nav.append({**links[0], "label": name, "icon": icon, "current": present})
+        if present:
+            label, subnav = name, links
     nav += _shown(request, [ADMIN])
-    label, subnav = ("Access", sections) if within else ("Library", _library(request))
     return {
         "nav": nav,
         "subnav": subnav,
@@ -85,6 +98,17 @@ def page(request: HttpRequest) -> dict[str, object]:
         "notices": partial(notices.shown_to, user),
         "emergencies": partial(emergency.open_to, user),
     }
+
+
+def _groups(request: HttpRequest) -> list[tuple[str, str, list[dict[str, object]]]]:
+    """The links that share one place in the bar. Of several addresses a page lies below, the longest is its own."""
+    access, compliance = _shown(request, ACCESS), _shown(request, COMPLIANCE)
+    present = [link for link in (*access, *compliance) if link["current"]]
+    own = max(present, key=lambda link: len(str(link["url"])), default=None)
+    audit = request.path.startswith(reverse("audit"))  # has a link of its own in the bar
+    for link in present:
+        link["current"] = link is own and not audit
+    return [("Access", "user", access), ("Compliance", "shield-check", compliance)]
 
 
 def _library(request: HttpRequest) -> list[dict[str, object]]:

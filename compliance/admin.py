@@ -14,6 +14,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from clinchat.lib import clock
 from compliance.access import epoch, people, refusals
 from compliance.admin_audit import AuditEventAdmin
+from compliance.admin_controls import CheckScheduleAdmin, ControlOwnerAdmin  # noqa: F401  # they register themselves
 from compliance.models import AuditEvent, Clearance, RoleAssignment, User
 
 if TYPE_CHECKING:
