@@ -23,7 +23,7 @@ def takes_files(most: int) -> Callable[[View[P]], View[P]]:
     def take(view: View[P]) -> View[P]:
         checked = csrf_protect(view)
 
-        @csrf_exempt
+        @csrf_exempt  # nosemgrep: csrf-exempt  # csrf_protect follows, behind the door
         @wraps(view)
         def taking(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
             request.upload_handlers = [OneFile(most)]

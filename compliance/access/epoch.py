@@ -46,3 +46,8 @@ def current() -> int:
         finally:
             _Seen.lock.release()
     return _Seen.number
+
+
+def forget() -> None:
+    """Read the number anew at the next question: what this process saw in a transaction was undone."""
+    _Seen.number, _Seen.at = -1, float("-inf")

@@ -63,7 +63,7 @@ def has_factor(user: User) -> bool:
 
 def count(user: User) -> int:
     """How many authenticator apps and passkeys the person has."""
-    devices = [model.objects.devices_for_user(user, confirmed=True) for model in _real_devices()]
+    devices = [model.objects.devices_for_user(user, confirmed=True) for model in real_devices()]
     return sum(found.count() for found in devices)
 
 
@@ -75,7 +75,8 @@ def available(user: User) -> list[Factor]:
     return [*factors, Factor.RECOVERY] if recovery_codes_left(user) else factors
 
 
-def _real_devices() -> list[type[Device]]:
+def real_devices() -> list[type[Device]]:
+    """The kinds of second factors; recovery codes are none."""
     return [model for model in device_classes() if model is not StaticDevice]
 
 

@@ -112,7 +112,8 @@ def left(account: str, source: str | None) -> int:
 def failed(account: str, source: str | None) -> int:
     """The password or code was wrong. Returns the seconds until the next try counts.
 
-    Puts on record that a lock begins (AUTHN_LOGIN_LOCK), and that failures of the portal are too many (`alert`).
+    Puts on record that a lock begins (AUTHN_LOGIN_FAIL_MAX, AUTHN_LOGIN_LOCK), and that failures of the portal are too
+    many (`alert`).
     """
     pair, whole = _pair(account, source), _account(account)
     args: list[int | str] = [
@@ -127,6 +128,8 @@ def failed(account: str, source: str | None) -> int:
     ]
     keys = [f"lock:pair:{pair}", f"lock:account:{whole}", f"lock:underway:{pair}", _ALL, _TOLD, _slowed(whole)]
     failures, lock, of_account, slow, alarming = (int(n) for n in _FAILED(keys=keys, args=args))
+    if failures == FREE:
+        _record_most(account, failures)
     if lock:
         _record_lock(account, {"of": "account and address", "failures": failures, "seconds": lock // 1000})
     if of_account == ACCOUNT_FREE:
@@ -173,17 +176,33 @@ def _pair(account: str, source: str | None) -> str:
     return counters.digest("pair", account.strip().lower(), counters.neighborhood(source))
 
 
+def _record_most(account: str, failures: int) -> None:
+    """As many failed as may fail freely, for one account from one address (OWASP: authn_login_fail_max)."""
+    audit.record(
+        code=audit.Code.AUTHN_LOGIN_FAIL_MAX,
+        action=audit.Crude.EXECUTE,
+        outcome=audit.Outcome.FAILURE,
+        object_type="compliance.User",
+        object_id=_named(account),
+        detail={"of": "account and address", "failures": failures},
+    )
+
+
 def _record_lock(account: str, detail: dict[str, audit.JSON]) -> None:
-    """What was typed as an e-mail may be a password: the account is named only if it exists."""
-    typed = account.strip().lower()
-    found = User.objects.filter(email=typed) if typed.isprintable() else User.objects.none()
     audit.record(
         code=audit.Code.AUTHN_LOGIN_LOCK,
         action=audit.Crude.EXECUTE,
         object_type="compliance.User",
-        object_id=str(found.values_list("pk", flat=True).first() or ""),
+        object_id=_named(account),
         detail=detail,
     )
+
+
+def _named(account: str) -> str:
+    """What was typed as an e-mail may be a password: the account is named only if it exists."""
+    typed = account.strip().lower()
+    found = User.objects.filter(email=typed) if typed.isprintable() else User.objects.none()
+    return str(found.values_list("pk", flat=True).first() or "")
 
 
 def _raise_alert() -> None:

@@ -6,10 +6,12 @@ tests/guards/test_access_matrix.py opens every address as everybody, with every 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import json
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from inspect import getdoc
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
 
 from django.urls import URLPattern, URLResolver, get_resolver
 
@@ -18,6 +20,9 @@ from compliance.access.roles import NEEDS_CLEARANCE, POLICY, Action, Role
 
 ADMIN = "admin"
 """Namespace of Django's admin: one door before all of it (compliance.admin_site)."""
+APPROVED: Final = Path(__file__).with_name("approved_matrix.json")
+"""The matrix as it was approved: whoever changes a door writes it anew (`manage.py access_matrix --approve`), and who
+reviews the change approves that. The check rbac.matrix_matches_code compares it with what the portal really does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +105,29 @@ def verbs(view: Callable[..., Any] | None) -> tuple[str, ...]:
 
 def _first_paragraph(rule: Callable[..., bool]) -> str:
     return " ".join((getdoc(rule) or "").split("\n\n")[0].split())
+
+
+# ── As data ────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def as_dict() -> dict[str, Any]:
+    """Every action with its roles, and every address with its verbs and its door, or why it has none."""
+    return {
+        "actions": {str(row.action): {"roles": sorted(row.roles), "clearance": row.clearance} for row in matrix().rows},
+        "routes": [
+            {"path": r.path, "verbs": list(r.verbs), "action": r.action and str(r.action), "public": r.public}
+            for r in routes()
+        ],
+    }
+
+
+def as_json() -> str:
+    return json.dumps(as_dict(), indent=1, ensure_ascii=False) + "\n"
+
+
+def approved() -> Mapping[str, Any]:
+    found: Mapping[str, Any] = json.loads(APPROVED.read_text(encoding="utf-8"))
+    return found
 
 
 # ── As a document ──────────────────────────────────────────────────────────────────────────────────────────────

@@ -129,6 +129,13 @@ def _read() -> dict[tuple[int, int], dict[int, tuple[UUID, datetime | None]]]:
     return found
 
 
+def forget() -> None:
+    """Read the list anew at the next question: what this process saw in a transaction was undone."""
+    epoch.forget()
+    with _reading:
+        _known.epoch, _known.networks = -1, {}
+
+
 def note_refusal(block_id: UUID, source: str | None) -> None:
     """A request from a blocked network was refused: on record once a minute for each address."""
     try:

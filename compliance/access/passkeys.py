@@ -257,7 +257,7 @@ def _lock(user: User) -> None:
 
 
 def _mark(challenge: str) -> str:
-    return f"{counters.PREFIX}passkey:{hashlib.sha256(challenge.encode()).hexdigest()}"
+    return counters.key(f"passkey:{hashlib.sha256(challenge.encode()).hexdigest()}")
 
 
 def _shown(request: HttpRequest, user: User, *, answer: str) -> WebAuthnCredential:

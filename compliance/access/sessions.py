@@ -27,10 +27,10 @@ from django.utils.http import url_has_allowed_host_and_scheme
 
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
-from compliance import audit
+from compliance import audit, notices
 from compliance.access import epoch, tokens
 from compliance.access.session_store import SessionStore
-from compliance.models import Session, User
+from compliance.models import Notice, Session, User
 
 P = ParamSpec("P")
 R = TypeVar("R", bound=HttpResponseBase)
@@ -40,6 +40,8 @@ PROVED_AT: Final = "proved_at"
 """In the session: when both factors were last shown, in seconds since 1970."""
 PROOF_SECONDS: Final = 10 * 60
 WARN_SECONDS: Final = 2 * 60
+MOST_AT_ONCE: Final = 3
+"""Browsers one person is signed in with; who signs in with one more is signed out of the one longest in use."""
 _BY_ITSELF: Final = "end of a session"
 BATCH: Final = 500
 """Events in one statement; PostgreSQL takes 65,535 values in it."""
@@ -231,6 +233,32 @@ def end_all(user: User | None, *, reason: str, except_key: str = "") -> int:
     _record(_endings(ended, ended_tokens, user, reason))
     epoch.bump()
     return ended.total() + ended_tokens
+
+
+@transaction.atomic
+def end_oldest(user: User, *, except_key: str) -> int:
+    """End the person's oldest browser sessions until MOST_AT_ONCE are left, this one among them; returns how many.
+
+    In the transaction of the sign-in, which holds the person's row: two at once are counted one after the other.
+    """
+    now = clock.now()
+    live = Session.objects.filter(user=user, verified=True, expire_date__gt=now, began_at__gt=now - tokens.lifetime())
+    others = live.exclude(pk=audit.session_digest(except_key)).order_by("-began_at", "pk")
+    too_many = [row.pk for row in others[MOST_AT_ONCE - 1 :]]
+    if not too_many:
+        return 0
+    ended, _ = Session.objects.filter(pk__in=too_many).delete()
+    _record([_ending(user.pk, {"reason": "too many at once", "sessions": ended})])
+    notices.tell(
+        [user],
+        title="You were signed out elsewhere",
+        text=f"You can be signed in with {MOST_AT_ONCE} browsers. The one you signed in with first was signed out. "
+        "Not you? Change your password and tell security.",
+        url=reverse("settings-sessions"),
+        level=Notice.Level.WARNING,
+    )
+    epoch.bump()
+    return ended
 
 
 def _endings(ended: Counter[UUID], ended_tokens: int, user: User | None, reason: str) -> list[audit.Act]:

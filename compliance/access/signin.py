@@ -19,7 +19,7 @@ from django_otp import login as otp_login
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access import factors, links, next_page, places, proof
+from compliance.access import factors, links, next_page, places, proof, sessions
 from compliance.access.factors import Attempt, Factor
 from compliance.access.session_store import AWAITS_KEY
 from compliance.access.sessions import PROVED_AT
@@ -141,6 +141,8 @@ def let_in(request: HttpRequest, user: User, device: Device, factor: Factor) -> 
     auth.login(request, user, backend=_BACKEND)
     otp_login(request, device)
     request.session[PROVED_AT] = clock.now().timestamp()
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=user.pk)  # two sign-ins at once wait for each other
+    request.session.save()  # and the second one sees what the first has made
     with audit.bind(session=audit.session_digest(request.session.session_key)):
         audit.record(
             code=audit.Code.AUTHN_LOGIN_SUCCESS,
@@ -151,6 +153,7 @@ def let_in(request: HttpRequest, user: User, device: Device, factor: Factor) -> 
             detail={"factor": str(factor)} | ({"again": True} if state["again"] else {}),
         )
         places.seen(user, request)
+        sessions.end_oldest(user, except_key=request.session.session_key or "")
     return str(state["next"])
 
 

@@ -45,14 +45,19 @@ class Watch:
         """Raises django.db.Error when it cannot be told. Holds no database connection afterwards."""
         if _looking.acquire(blocking=False):  # while another stream looks, it looks for this one too
             try:
-                number = epoch.current()
-                if number != self.number:
-                    with _joining:
-                        others = list(_open)
-                    _look_at([one for one in others if one.number != number], number)
+                self.look()
             finally:
                 _looking.release()
                 connections.close_all()
+        return not self.over
+
+    def look(self) -> bool:
+        """As `__call__`, on the connection of the caller, who has it to themselves."""
+        number = epoch.current()
+        if number != self.number:
+            with _joining:
+                others = list(_open)
+            _look_at([one for one in others if one.number != number], number)
         return not self.over
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
@@ -15,14 +14,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--json", action="store_true", help="one JSON object instead")
+        parser.add_argument(
+            "--approve", action="store_true", help="write it where the control check reads what was approved"
+        )
 
     def handle(self, *_: Any, **options: Any) -> None:
-        if not options["json"]:
+        if options["approve"]:
+            matrix.APPROVED.write_text(matrix.as_json(), encoding="utf-8")
+            self.stdout.write(f"Approved by whoever commits {matrix.APPROVED.name}.")
+        elif options["json"]:
+            self.stdout.write(matrix.as_json(), ending="")
+        else:
             self.stdout.write(matrix.markdown(), ending="")
-            return
-        found = matrix.matrix()
-        actions = {row.action: {"roles": sorted(row.roles), "clearance": row.clearance} for row in found.rows}
-        routes = [
-            {"path": r.path, "verbs": list(r.verbs), "action": r.action, "public": r.public} for r in matrix.routes()
-        ]
-        self.stdout.write(json.dumps({"actions": actions, "routes": routes}, indent=2))
