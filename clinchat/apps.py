@@ -11,3 +11,6 @@ class WiringConfig(AppConfig):
     def ready(self) -> None:
         # Without it `task.delay` in a web process would speak to Celery's default broker.
         import clinchat.celery  # noqa: F401
+        from clinchat.lib import outbound
+
+        outbound.guard()

@@ -37,9 +37,11 @@ class Task(TaskBase):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from compliance import audit
+        from compliance.controls import clocks
 
         if self.request.called_directly:  # part of the caller's own work
             return self.run(*args, **kwargs)
+        clocks.note()
         header = (self.request.headers or {}).get(HEADER)
         with audit.bind_task(name=self.name, task_id=self.request.id or "", header=header):
             return self.run(*args, **kwargs)

@@ -218,6 +218,7 @@ EMBEDDING_ENDPOINT = embedding.endpoint()
 # ── Sessions, cookies, transport ───────────────────────────────────────────────────────────────────────────────
 PHI_NER = env.flag("CLINCHAT_PHI_NER", default=True)  # the named-entity model as a second layer
 PHI_DEADLINE_SECONDS = 10  # after which a text is given up and its question refused
+LEGAL_HOLD = env.flag("CLINCHAT_LEGAL_HOLD", default=False)  # nothing is purged, and no value is forgotten
 VALUES_DAYS = env.number("CLINCHAT_VALUES_DAYS", 365, low=1, high=3650)  # of what tokens stand for, idle ones
 ALLOWED_HOSTS = env.words("CLINCHAT_HOSTS", "127.0.0.1,localhost" if EMBEDDED else "")
 CSRF_TRUSTED_ORIGINS = env.words("CLINCHAT_ORIGINS")

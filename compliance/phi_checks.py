@@ -85,6 +85,11 @@ _SHORT = frozenset({phi.Label.AGE_OVER_89, phi.Label.ROOM})
 """Too short to be looked for by themselves: 93 is part of many numbers."""
 
 
+def canary_question() -> str:
+    """A question about them that names all of it."""
+    return _QUESTION.format(**CANARY)
+
+
 def _some(word: str, names: Sequence[str]) -> str:
     """The first names of a list that may be long, after a word; nothing for none."""
     more = [f"{len(names) - SHOWN} more"] if len(names) > SHOWN else []
@@ -125,7 +130,7 @@ def canary(sample: int) -> Seen:
         with metrics.unused(), transaction.atomic():
             rows += _written_by(take)
             transaction.set_rollback(True)
-    clear = {label for row in rows for label in _clear_in(row)}
+    clear = {label for row in rows for label in clear_in(row)}
     observed = f"{len(clear)} of {len(CANARY)} classes in clear in {len(rows)} rows{_some(':', sorted(clear))}"
     return Seen(bool(rows) and not clear, observed)
 
@@ -135,7 +140,7 @@ def _written_by(take: Callable[[str], None]) -> list[str]:
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id()::xid::text")
         began = cursor.fetchall()[0]
-        take(_QUESTION.format(**CANARY))
+        take(canary_question())
         cursor.execute("SELECT schemaname, relname FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd > 0")
         rows = []
         for table in cursor.fetchall():
@@ -145,7 +150,7 @@ def _written_by(take: Callable[[str], None]) -> list[str]:
     return rows
 
 
-def _clear_in(text: str) -> list[str]:
+def clear_in(text: str) -> list[str]:
     """Classes whose value stands in a text, as it is or as the bytes of a column that should hold it sealed."""
     low = text.lower()
     looked_for = [(str(label), value) for label, value in CANARY.items() if label not in _SHORT]
@@ -195,9 +200,9 @@ def log_lines(sample: int) -> Seen:
     handlers = {one for one in handlers if not isinstance(one, logging.NullHandler)}
     bare = [type(one).__name__ for one in handlers if not isinstance(one.formatter, JsonLines)]
     said = JsonLines().format(
-        logging.LogRecord("check", logging.ERROR, __file__, 0, "Said of %s", (_QUESTION.format(**CANARY),), None)
+        logging.LogRecord("check", logging.ERROR, __file__, 0, "Said of %s", (canary_question(),), None)
     )
-    clear = _clear_in(said)
+    clear = clear_in(said)
     observed = f"{len(handlers)} handlers, {len(bare)} without it, {len(clear)} of {len(CANARY)} classes in a line"
     return Seen(bool(logging.getLogger().handlers) and not bare and not clear, observed)
 

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from django.apps import apps
 from django.db import connection
 from django.db.models import BinaryField, F, Func, Model, QuerySet, Value
+from psycopg import sql
 
 from clinchat.lib import sealed
 from clinchat.lib.keys import Unsealable, keys
@@ -30,6 +31,10 @@ GRACE_SECONDS = 60.0
 """A value that was sealed before the new key came is in its table, or its transaction has begun, after this time."""
 PATIENCE_SECONDS = 600.0
 OBJECT_TYPE = "compliance.SealingKey"
+_HEADS = sql.SQL(
+    "SELECT CASE WHEN length({value}) > 2 THEN substring({value} FROM 1 FOR 2 + get_byte({value}, 1)) END, count(*) "
+    "FROM {table} WHERE {value} IS NOT NULL GROUP BY 1"
+)
 Progress = Callable[[int], None]
 
 
@@ -178,10 +183,9 @@ def used() -> Counter[str]:
     found: Counter[str] = Counter()
     for column in columns():
         meta = column.model._meta  # noqa: SLF001  # documented by Django
-        table, value = map(_quoted, (meta.db_table, column.field.column))
-        begins = f"CASE WHEN length({value}) > 2 THEN substring({value} FROM 1 FOR 2 + get_byte({value}, 1)) END"
+        names = {"table": sql.Identifier(meta.db_table), "value": sql.Identifier(str(column.field.column))}
         with connection.cursor() as cursor:
-            cursor.execute(f"SELECT {begins}, count(*) FROM {table} WHERE {value} IS NOT NULL GROUP BY 1")  # noqa: S608  # as above
+            cursor.execute(_HEADS.format(**names))
             for head, number in cursor.fetchall():
                 found[_id(bytes(head or b""))] += number
     return found

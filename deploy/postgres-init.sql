@@ -15,6 +15,14 @@ ALTER DATABASE clinchat OWNER TO clinchat_owner;
 \connect clinchat
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS vector;
+-- Two control checks look where only superusers may without these: at damaged pages, and at how others are connected.
+SELECT count(*) > 0 AS has_amcheck FROM pg_available_extensions WHERE name = 'amcheck' \gset
+\if :has_amcheck
+CREATE EXTENSION IF NOT EXISTS amcheck;
+GRANT EXECUTE ON FUNCTION bt_index_check(regclass) TO clinchat;
+GRANT EXECUTE ON FUNCTION verify_heapam(regclass, boolean, boolean, text, bigint, bigint) TO clinchat;
+\endif
+GRANT pg_read_all_stats TO clinchat;
 BEGIN;
 -- What comes: migration 0003 takes UPDATE and DELETE on the audit trail away again, and all of its key.
 ALTER DEFAULT PRIVILEGES FOR ROLE clinchat_owner IN SCHEMA public

@@ -123,12 +123,15 @@ def write(plan: Plan, out: BinaryIO) -> tuple[int, tuple[str, ...]]:
         packed.comment = MARK + b"0" * 64
         writer = _Writer(plan, packed)
         writer.write_all()
-    _close_with_checksum(out)
+    close_with_checksum(out)
     return writer.events, writer.damaged()
 
 
-def _close_with_checksum(out: BinaryIO) -> None:
-    """The last 64 bytes of the file become the SHA-256 of all before them: damage anywhere is noticed."""
+def close_with_checksum(out: BinaryIO) -> None:
+    """The last 64 bytes of the file, a zip whose comment ends with as many zeros, become the SHA-256 of all before.
+
+    Damage anywhere is noticed then.
+    """
     size = out.seek(0, 2) - 64
     out.seek(0)
     digest, left = hashlib.sha256(), size

@@ -135,12 +135,13 @@ def newest() -> Checkpoint | None:
     """The last checkpoint of the first file that has one."""
     for path in files():
         with suppress(OSError):
-            if (last := _last(path)) is not None:
-                return last
+            if (found := last(path)) is not None:
+                return found
     return None
 
 
-def _last(path: Path) -> Checkpoint | None:
+def last(path: Path) -> Checkpoint | None:
+    """The newest checkpoint of a file; None where there is none, or the last line is none. Raises OSError."""
     with path.open("rb") as file:
         file.seek(0, os.SEEK_END)
         file.seek(max(0, file.tell() - _TAIL))
@@ -151,8 +152,8 @@ def _last(path: Path) -> Checkpoint | None:
 def _append(path: Path, text: str, number: int) -> None:
     try:
         with suppress(FileNotFoundError):
-            last = _last(path)
-            if last is not None and last.number >= number:
+            found = last(path)
+            if found is not None and found.number >= number:
                 return
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

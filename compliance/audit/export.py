@@ -7,18 +7,19 @@ An export is an event itself, recorded before anything is written.
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 import json
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from typing import IO, Any, BinaryIO
+from typing import IO, Any, BinaryIO, cast
 from uuid import UUID
 
 from django.db import models, transaction
 
 from clinchat.lib import clock
-from compliance.audit import bundle, fhir, search, signing
+from compliance.audit import bundle, fhir, handed, search, signing
 from compliance.audit.search import EventFilter
 from compliance.audit.writer import record
 from compliance.models import Code, Crude, SealedEvent
@@ -121,9 +122,35 @@ class Job:
     def write(self, out: BinaryIO) -> Written:
         """`out` must be able to seek for a bundle. Raises Damaged."""
         if self.plan is None:
-            return Written(write(rows(self.filter, without=self.recorded), format=self.format, out=out))
-        events, damaged = bundle.write(self.plan, out)
-        return Written(events, self.plan.unsealed, damaged)
+            hashed = _Hashed(out)
+            content = rows(self.filter, without=self.recorded)
+            written = Written(write(content, format=self.format, out=cast("BinaryIO", hashed)))
+            sha256 = hashed.digest.hexdigest()
+        else:
+            events, damaged = bundle.write(self.plan, out)
+            written = Written(events, self.plan.unsealed, damaged)
+            sha256 = handed.digest(out)
+        handed.out(self.recorded, sha256=sha256, count=written.events)
+        return written
+
+
+class _Hashed(io.BufferedIOBase):
+    """Passes on what is written, and works out the digest of it all."""
+
+    def __init__(self, out: BinaryIO) -> None:
+        super().__init__()
+        self.out, self.digest = out, hashlib.sha256()
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self.digest.update(data)
+        self.out.write(data)
+        return len(data)
+
+    def flush(self) -> None:
+        self.out.flush()
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,9 +32,11 @@ SELECT DISTINCT relname, CASE grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(
 FROM pg_class, LATERAL (
     SELECT grantee, privilege_type FROM aclexplode(relacl)
     UNION ALL SELECT grantee, privilege_type FROM pg_attribute, aclexplode(attacl) WHERE attrelid = pg_class.oid) AS acl
-WHERE grantee <> relowner AND (relname = 'compliance_auditkey' OR pg_class.oid = ANY(%s)
+WHERE grantee <> relowner AND (relname = 'compliance_auditkey' OR pg_class.oid = ANY(%(tables)s)
     AND privilege_type IN ('UPDATE', 'DELETE', 'TRUNCATE', 'TRIGGER'))
+    AND (relname = 'compliance_auditkey' OR pg_class.oid = ANY(%(tables)s))
 """
+"""The last line says nothing new. It keeps PostgreSQL from reading the columns of every table there is."""
 _FUNCTIONS = """
 SELECT proname, left(encode(sha256(convert_to(concat_ws(
     E'\\n', lanname, prosecdef, proconfig, prosrc), 'UTF8')), 'hex'), 16)
@@ -48,7 +50,7 @@ def weaknesses() -> Iterator[tuple[str, str, str]]:
     with connection.cursor() as cursor:
         cursor.execute(_TABLES, [list(_PROTECTED)])
         tables: dict[int, str] = dict(cursor.fetchall())
-        cursor.execute(_GRANTS, [list(tables)])
+        cursor.execute(_GRANTS, {"tables": list(tables)})
         grants = cursor.fetchall()
         cursor.execute(_FUNCTIONS, [list(FUNCTIONS)])
         functions = cursor.fetchall()

@@ -11,6 +11,7 @@ from datetime import date
 from functools import partial
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection, transaction
 
 from clinchat.lib import clock
@@ -26,6 +27,10 @@ class TooYoung(Exception):
 
 class SamePerson(Exception):
     """Whoever asks for a purge does not approve it."""
+
+
+class OnHold(Exception):
+    """A legal hold is in force (CLINCHAT_LEGAL_HOLD): nothing is removed."""
 
 
 class AlreadyDecided(Exception):
@@ -75,7 +80,9 @@ def request(*, before: date, reason: str, actor: User) -> AuditPurge:
 
 
 def approve(*, purge_id: UUID, actor: User) -> AuditPurge:
-    """Remove the events, on the second person's word. Raises SamePerson and AlreadyDecided."""
+    """Remove the events, on the second person's word. Raises SamePerson, AlreadyDecided and OnHold."""
+    if settings.LEGAL_HOLD:
+        raise OnHold
     with transaction.atomic():
         purge = _decide(purge_id, actor, AuditPurge.Status.DONE)
         with connection.cursor() as cursor:

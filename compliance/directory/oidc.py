@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from clinchat import env
-from clinchat.lib import clock
+from clinchat.lib import clock, outbound
 from compliance import audit
 from compliance.directory import Entry, Unavailable, account_of
 
@@ -194,6 +194,7 @@ def _metadata() -> dict[str, Any]:
         env.is_encrypted(str(found.get(name)), "https") for name in needed
     ):
         raise Unavailable
+    outbound.also(*(str(found[name]) for name in needed))
     return found
 
 

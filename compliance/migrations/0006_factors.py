@@ -25,7 +25,7 @@ def move_keys(apps: Any, schema_editor: Any) -> None:
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT user_id, name, confirmed, key, last_t, created_at, last_used_at, throttling_failure_timestamp, "
-            f"least(throttling_failure_count, 11), step, digits FROM {OLD} ORDER BY id"  # noqa: S608  # our own name
+            "least(throttling_failure_count, 11), step, digits FROM otp_totp_totpdevice ORDER BY id"
         )
         for *row, step, digits in cursor.fetchall():
             if (step, digits) != (30, 6):
@@ -40,7 +40,7 @@ def move_keys(apps: Any, schema_editor: Any) -> None:
                 [name, *row],
             )
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # a table with events pending is not dropped
-        cursor.execute(f"DROP TABLE {OLD}")
+        cursor.execute("DROP TABLE otp_totp_totpdevice")
         cursor.execute("DELETE FROM django_migrations WHERE app = 'otp_totp'")
 
 

@@ -47,7 +47,7 @@ def surnames(root: Path) -> Counter[str]:
 
 def _elements(book: zipfile.ZipFile, part: str, tag: str) -> Iterator[ET.Element]:
     with book.open(part) as stream:
-        for _, element in ET.iterparse(stream):  # noqa: S314  the package is pinned by hash
+        for _, element in ET.iterparse(stream):  # noqa: S314  # nosec B314  # the package is pinned by hash
             if element.tag == _SHEET + tag:
                 yield element
                 element.clear()
@@ -119,7 +119,7 @@ def icd_terms(root: Path) -> list[str]:
     """Titles and inclusion terms of the disease chapters of ICD-10-CM (simple-icd-10-cm)."""
     (path,) = (root / "simple_icd_10_cm/data").glob("icd10c-tabular-*.xml")
     terms: list[str] = []
-    for code in ET.parse(path).iter("diag"):  # noqa: S314  the package is pinned by hash
+    for code in ET.parse(path).iter("diag"):  # noqa: S314  # nosec B314  # the package is pinned by hash
         if not _NOT_DISEASES.match(code.findtext("name") or ""):
             terms.append(code.findtext("desc") or "")
             terms += [note.text or "" for note in code.findall("inclusionTerm/note")]

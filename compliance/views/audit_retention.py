@@ -15,6 +15,7 @@ from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, audit_lines
 from compliance.access import Action, allows, door
+from compliance.access.sessions import fresh
 from compliance.audit import retention
 from compliance.models import AuditPurge, Code
 from compliance.retention_forms import PurgeForm
@@ -48,6 +49,7 @@ def ask(request: AuthedRequest) -> HttpResponse:
 
 @require_POST
 @door(Action.PURGE_AUDIT)
+@fresh
 def approve(request: AuthedRequest, purge_id: UUID) -> HttpResponse:
     purge = get_object_or_404(AuditPurge, pk=purge_id)
     try:
@@ -56,6 +58,8 @@ def approve(request: AuthedRequest, purge_id: UUID) -> HttpResponse:
         messages.error(request, "You asked for this purge, so somebody else has to approve it.")
     except retention.AlreadyDecided:
         messages.error(request, "This purge was already decided. Nothing was changed.")
+    except retention.OnHold:
+        messages.error(request, "A legal hold is in force, so nothing is removed. Ask your ClinChat operator.")
     except IntegrityError:
         messages.error(request, "Nothing was removed: some of these events are not sealed yet. Try again in a minute.")
     else:

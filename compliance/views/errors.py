@@ -5,6 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 
 from django.core.exceptions import RequestDataTooBig
@@ -22,6 +25,17 @@ from compliance.logs.database import timeout_of
 logger = logging.getLogger("clinchat.errors")
 PASSES = (OperationalError, InterfaceError, KeysUnavailable)
 """A database, a directory or a place of keys that does not answer: it passes by itself, and the page says so."""
+_plain: ContextVar[bool] = ContextVar("plain_error_pages", default=False)
+
+
+@contextmanager
+def plain() -> Iterator[None]:
+    """Refusals inside have their status and headers and no page: for checks that are refused by the hundred."""
+    token = _plain.set(True)
+    try:
+        yield
+    finally:
+        _plain.reset(token)
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -61,6 +75,8 @@ def _page(request: HttpRequest, status: int, template: str = "", **context: obje
     reference = reference_of(request)
     if answers_programs(request.path):
         return problem(status, reference)
+    if _plain.get():
+        return HttpResponse(status=status)
     # After a server error nothing may be relied on; an early refusal comes before the person is known.
     frame = request if status < 500 and hasattr(request, "user") else None
     page = render_to_string(template or f"{status}.html", {"reference": reference, **context}, request=frame)

@@ -7,6 +7,7 @@ elsewhere stay open while `manage.py rotate_keys` moves them to CLINCHAT_KEYS.
 from __future__ import annotations
 
 from collections.abc import Collection
+from datetime import datetime
 from functools import cache
 from typing import Protocol
 
@@ -35,6 +36,12 @@ class KeyEncryptionKeys(Protocol):
 
     def current(self) -> str:
         """The id of the key that wraps now."""
+
+    def made_at(self) -> datetime | None:
+        """When the key that wraps now was made; None where that cannot be told."""
+
+    def powers(self) -> list[str] | None:
+        """What this process may do with the keys beside wrapping and unwrapping; None where that cannot be told."""
 
     def wrap(self, data_key: bytes, *, aad: bytes) -> tuple[str, bytes]:
         """The id of the current key, and `data_key` encrypted with it for `aad`."""

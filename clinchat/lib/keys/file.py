@@ -9,6 +9,7 @@ import base64
 import hashlib
 import os
 from collections.abc import Collection
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
@@ -42,6 +43,20 @@ class FileKeys:
 
     def current(self) -> str:
         return next(iter(self._keys()))
+
+    def made_at(self) -> datetime | None:
+        """The file is written when a key is made or removed, and never else."""
+        path = settings.SEALING_KEY_PATH
+        if path is None:
+            return None
+        try:
+            return datetime.fromtimestamp(Path(path).stat().st_mtime, UTC)
+        except OSError:
+            raise KeysUnavailable from None
+
+    def powers(self) -> list[str] | None:
+        """There is no service that could be asked for more."""
+        return []
 
     def wrap(self, data_key: bytes, *, aad: bytes) -> tuple[str, bytes]:
         newest, key = next(iter(self._keys().items()))

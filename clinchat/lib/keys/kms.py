@@ -8,6 +8,7 @@ A key's id is kms:ARN; KMS renews what is behind an ARN by itself.
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from datetime import datetime
 from typing import Any, TypeVar
 
 from django.conf import settings
@@ -28,6 +29,19 @@ class KmsKeys:
 
     def current(self) -> str:
         return f"{PREFIX}{settings.KMS_KEY_IDS[0]}"
+
+    def made_at(self) -> datetime | None:
+        """Needs kms:DescribeKey. What KMS renews by itself keeps the day its ARN was made."""
+        arn = settings.KMS_KEY_IDS[0]
+        try:
+            found: datetime = self._ask(arn, lambda kms: kms.describe_key(KeyId=arn)["KeyMetadata"]["CreationDate"])
+        except Unsealable:  # there is no such key
+            raise KeysUnavailable from None
+        return found
+
+    def powers(self) -> list[str] | None:
+        """AWS tells a role what it may do only by letting it do it."""
+        return None
 
     def wrap(self, data_key: bytes, *, aad: bytes) -> tuple[str, bytes]:
         arn, place = settings.KMS_KEY_IDS[0], _context(aad)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Collection
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -22,6 +23,8 @@ TIMEOUT = (2.0, 3.0)
 """Seconds to connect, and to wait for the answer."""
 T = TypeVar("T")
 ID = re.compile(r"vault:([A-Za-z0-9._-]{1,120}):([1-9][0-9]{0,9})")
+RULING = frozenset({"create", "update", "delete", "sudo", "root"})
+"""Capabilities with which a token rules over a path."""
 CIPHERTEXT = re.compile(r"vault:v([1-9][0-9]{0,9}):([A-Za-z0-9+/=]+)")
 
 
@@ -33,6 +36,23 @@ class VaultKeys:
     def current(self) -> str:
         version = self._ask(lambda transit: int(transit.read_key(settings.VAULT_KEY)["data"]["latest_version"]))
         return f"vault:{settings.VAULT_KEY}:{version}"
+
+    def made_at(self) -> datetime | None:
+        def newest(transit: Any) -> datetime:
+            data = transit.read_key(settings.VAULT_KEY)["data"]
+            return datetime.fromtimestamp(int(data["keys"][str(data["latest_version"])]), UTC)
+
+        return self._ask(newest)
+
+    def powers(self) -> list[str] | None:
+        name = settings.VAULT_KEY
+        paths = [f"transit/keys/{name}", f"transit/keys/{name}/config", f"transit/keys/{name}/rotate"]
+
+        def told(_: Any) -> list[str]:
+            found = self._client().sys.get_capabilities(paths=paths)["data"]
+            return [path.replace(name, "NAME") for path in paths if RULING & set(found.get(path, ()))]
+
+        return self._ask(told)
 
     def wrap(self, data_key: bytes, *, aad: bytes) -> tuple[str, bytes]:
         plain, place = _text(data_key), _text(aad)
@@ -110,7 +130,10 @@ class VaultKeys:
             raise KeysUnavailable from None
 
     def _transit(self) -> Any:
-        """The engine, with the token as the file has it now: an agent renews it there."""
+        return self._client().secrets.transit
+
+    def _client(self) -> Any:
+        """With the token as the file has it now: an agent renews it there."""
         import hvac
         import requests
 
@@ -122,7 +145,7 @@ class VaultKeys:
             clients[""] = hvac.Client(url=settings.VAULT_ADDR, session=session, timeout=TIMEOUT, allow_redirects=False)
         client = clients[""]
         client.token = Path(settings.VAULT_TOKEN_FILE).read_text(encoding="utf-8").strip()
-        return client.secrets.transit
+        return client
 
 
 def _text(value: bytes) -> str:

@@ -280,7 +280,7 @@ def main() -> int:
             rows = (row for row in map(parsed, kept) if row.get("type") == "clinchat.audit.checkpoint")
             bundle.check_checkpoints(str(options.checkpoints), rows)
     except Broken as broken:
-        bundle.wrong(str(broken))
+        bundle.wrong(broken.args[0])
     except Exception as error:  # noqa: BLE001  # what cannot be read was not verified, whatever the reason
         bundle.wrong(f"The bundle is damaged: a file in it cannot be read ({type(error).__name__}).")
     for problem in bundle.problems[:SHOWN]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import tempfile
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -14,8 +13,10 @@ from typing import Any, BinaryIO
 
 from django.core.management.base import BaseCommand, CommandError
 
-from compliance.audit import AuditUnavailable, export, search
+from compliance.access.roles import PURPOSES, Action
+from compliance.audit import AuditUnavailable, bind, export, search
 from compliance.audit.export import Format, Job, Written
+from compliance.management.files import beside, check_place
 from compliance.models import Code, Outcome
 
 FILTERS = ("since", "until", "person", "patient", "code", "outcome", "correlation")
@@ -71,8 +72,9 @@ class Command(BaseCommand):
         except search.BadFilter as error:
             raise CommandError(error.message, returncode=2) from None
         try:
-            jobs = {path: export.begin(filter_, format=format_) for path, format_ in files.items()}
-            written = _write(jobs)
+            with bind(purpose=PURPOSES[Action.EXPORT_AUDIT]):
+                jobs = {path: export.begin(filter_, format=format_) for path, format_ in files.items()}
+                written = _write(jobs)
         except export.ExportError as error:
             raise CommandError(error.line) from None
         except AuditUnavailable:
@@ -105,21 +107,8 @@ def _files(options: dict[str, Any]) -> dict[Path, Format]:
     files = {path: form for path, form in ((output, options["format"]), (bundle, Format.BUNDLE)) if path}
     for path in files:
         if path != STDOUT:
-            _check_place(path, force=options["force"])
+            check_place(path, force=options["force"], instead="Use --output - and redirect it.")
     return {path: Format(form) for path, form in files.items()}
-
-
-def _check_place(path: Path, *, force: bool) -> None:
-    if path.is_dir():
-        raise CommandError(f"{path} is a folder; name a file in it.")
-    if path.exists() and not path.is_file():
-        raise CommandError(f"{path} is not a file that can be replaced. Use --output - and redirect it.")
-    if path.exists() and not force:
-        raise CommandError(f"{path} exists already. Choose another name, or replace it with --force.")
-    if not path.absolute().parent.is_dir():
-        raise CommandError(f"There is no folder {path.absolute().parent}.")
-    if not os.access(path.absolute().parent, os.W_OK):
-        raise CommandError(f"Nothing can be written to the folder {path.absolute().parent}.")
 
 
 def _filters(options: dict[str, Any]) -> dict[str, str]:
@@ -153,16 +142,13 @@ def _write(jobs: dict[Path, Job]) -> dict[Path, Written]:
 
 @contextmanager
 def _place(path: Path) -> Iterator[tuple[BinaryIO, Path | None]]:
-    """Open for the owner's eyes only; synced to the disk before it may take its name."""
+    """Where the bytes go: the terminal, or a file beside its place."""
     if path == STDOUT:
         yield sys.stdout.buffer, None
         sys.stdout.buffer.flush()
         return
-    descriptor, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.absolute().parent)
-    with os.fdopen(descriptor, "w+b") as file:
-        yield file, Path(name)
-        file.flush()
-        os.fsync(descriptor)
+    with beside(path) as (file, temporary):
+        yield file, temporary
 
 
 def _silence() -> None:

@@ -147,4 +147,4 @@ def _is_address(value: str) -> bool:
         ipaddress.ip_address(value)
     except ValueError:
         return False
-    return value not in ("::", "0.0.0.0")  # noqa: S104  the empty address names nobody
+    return value not in ("::", "0.0.0.0")  # noqa: S104  # nosec B104  # names nobody
