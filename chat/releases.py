@@ -288,7 +288,7 @@ def _put_into_force(release: Release, changes: Mapping[UUID, UUID | None], by: U
         now,
         by,
     )
-    release.documents, release.manifest_sha256 = _digest(release.collection_id)
+    release.documents, release.manifest_sha256 = digest(release.collection_id)
     release.save()
     changed_sources.tell(release=release, replaced=replaced, withdrawn=withdrawn)
     transaction.on_commit(partial(_follow, release.pk))
@@ -304,7 +304,8 @@ def _follow(release_id: UUID) -> None:
         logger.warning("what follows release %s is not queued", release_id)
 
 
-def _digest(collection: UUID) -> tuple[int, str]:
+def digest(collection: UUID) -> tuple[int, str]:
+    """How many documents of a collection are searched now, and the digest that a release keeps as its manifest's."""
     found = Listing.objects.filter(document__collection=collection, until=None)
     rows = found.values_list("document__external_id", "version__number", "version__sha256")
     lines = sorted(f"{external_id} {number} {sha256}\n" for external_id, number, sha256 in rows)

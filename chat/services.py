@@ -193,7 +193,12 @@ def rate(*, turn: Turn, helpful: bool, reasons: Sequence[str] = (), comment: str
 
 
 def forget_values() -> int:
-    """Erase what the tokens of conversations stand for that nobody has asked in for VALUES_DAYS. Returns how many."""
+    """Erase what the tokens of conversations stand for that nobody has asked in for VALUES_DAYS. Returns how many.
+
+    Under a legal hold nothing is erased.
+    """
+    if settings.LEGAL_HOLD:
+        return 0
     over = clock.now() - timedelta(days=settings.VALUES_DAYS)
     held = Q(pk__in=vault.held()) | Q(pk__in=mask_reports.held())
     scopes = list(Conversation.objects.filter(held, updated_at__lt=over).values_list("pk", flat=True))

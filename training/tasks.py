@@ -37,9 +37,10 @@ def remind_of_requests() -> None:
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=590, time_limit=600)
 def remind_of_training() -> None:
-    from training import reminding
+    from training import reminding, security_reminders
 
     reminding.remind()
+    security_reminders.remind()
 
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=110, time_limit=120)

@@ -49,7 +49,7 @@ def patterns() -> tuple[Pattern, ...]:
     return tuple(Pattern(label, tuple(w.split("|")), whole(e)) for label, found in sections.items() for w, e in found)
 
 
-SPACED = re.compile(r"(?<!\S)(?:\w[ \u00a0._-]{1,2}){9,}\w(?!\w)")
+SPACED = re.compile(r"(?<!\S)(?:\w[ \u00a0._-]{1,3}){9,}\w(?!\w)")
 SPACED_WORDS = re.compile(
     r"(?:ignore|disregard|forget)(?:all|any|the|your|previous|prior)|previousinstruct|systemprompt|newinstruct|youarenow"
 )

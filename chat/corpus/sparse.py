@@ -61,9 +61,11 @@ def _fill_batch(after: int) -> list[int]:
 
 def asked(text: str) -> str | None:
     """The weights of a question as PostgreSQL reads them; None where they are not asked for."""
-    from chat.llm import splade
+    from chat.llm import encoders, splade
 
-    return _vector(splade.embed([text])[0]).to_text() if settings.CLINCHAT_SPARSE else None
+    if not settings.CLINCHAT_SPARSE or encoders.tells(text):
+        return None
+    return _vector(splade.embed([text])[0]).to_text()
 
 
 def _vector(weights: Mapping[int, float]) -> SparseVector:

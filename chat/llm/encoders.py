@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -59,7 +61,7 @@ def _installed() -> dict[str, Encoder]:
     return {encoder.name: encoder for encoder in found}
 
 
-def array(vector: Sequence[float] | Vectors) -> Vectors:
+def array(vector: Sequence[float] | Sequence[Sequence[float]] | Vectors) -> Vectors:
     """A stored or passed-on vector as one to calculate with."""
     import numpy as np
 
@@ -82,7 +84,64 @@ def get(name: str) -> Encoder:
     found = find(name)
     if found is None:
         raise Unknown(name)
-    return found
+    heard = _heard.get()
+    return found if heard is None else _Overheard(found, heard)
+
+
+# ── What a model would be told ───────────────────────────────────────────────────────────────────────────────────
+
+_heard: ContextVar[list[str] | None] = ContextVar("heard", default=None)
+
+
+@contextmanager
+def overheard() -> Iterator[list[str]]:
+    """Within it, every text that a model would get here is kept in the list, and no model and no endpoint is asked."""
+    heard: list[str] = []
+    token = _heard.set(heard)
+    try:
+        yield heard
+    finally:
+        _heard.reset(token)
+
+
+def tells(text: str) -> bool:
+    """Whether models are overheard here; the text is then kept, and whoever would ask one does not."""
+    heard = _heard.get()
+    if heard is not None:
+        heard.append(text)
+    return heard is not None
+
+
+class _Overheard:
+    """In the place of an encoder: everything means the same to it."""
+
+    def __init__(self, encoder: Encoder, heard: list[str]) -> None:
+        self._encoder, self._heard = encoder, heard
+
+    @property
+    def name(self) -> str:
+        return self._encoder.name
+
+    @property
+    def dimensions(self) -> int:
+        return self._encoder.dimensions
+
+    @property
+    def max_tokens(self) -> int:
+        return self._encoder.max_tokens
+
+    def tokens(self, text: str) -> Sequence[int]:
+        return self._encoder.tokens(text)
+
+    def embed_passages(self, texts: Sequence[str]) -> Vectors:
+        return array(self.embed_queries(texts))
+
+    def embed_query(self, text: str) -> list[float]:
+        return self.embed_queries([text])[0]
+
+    def embed_queries(self, texts: Sequence[str]) -> list[list[float]]:
+        self._heard.extend(texts)
+        return [[1.0] + [0.0] * (self.dimensions - 1) for _ in texts]
 
 
 def configured() -> Encoder:

@@ -6,8 +6,8 @@ from __future__ import annotations
 from django.db import migrations
 
 FORWARD = """
-ALTER TABLE chat_documentversion DISABLE TRIGGER USER;
-ALTER TABLE chat_collection DISABLE TRIGGER USER;
+ALTER TABLE chat_documentversion DISABLE TRIGGER USER;  -- nosemgrep: trigger-switched-off  # on again below
+ALTER TABLE chat_collection DISABLE TRIGGER USER;  -- nosemgrep: trigger-switched-off  # on again below
 
 UPDATE chat_documentversion v
 SET title = d.title, kind = d.kind, specialty = d.specialty, source = d.source, url = d.url, licence = d.licence,

@@ -23,6 +23,7 @@ from chat.library_forms import Conflict, DecisionForm, DescriptionForm, Revision
 from chat.models import Chunk, DocumentVersion, Finding
 from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, allows, door
+from compliance.access.sessions import fresh
 
 Status = DocumentVersion.Status
 SHOWS = ("text", "changes", "passages")
@@ -274,6 +275,7 @@ def discard(request: AuthedRequest, draft_id: UUID) -> HttpResponse:
 
 @require_POST
 @door(Action.REVIEW_LIBRARY)
+@fresh
 @sensitive_post_parameters("note")
 def decide(request: AuthedRequest, draft_id: UUID) -> HttpResponse:
     found = get_draft(request.user, draft_id, to=Action.REVIEW_LIBRARY)

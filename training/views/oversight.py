@@ -14,6 +14,7 @@ from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit
 from compliance.access import Action, allows, door, limits, people
+from compliance.audit import handed
 from compliance.models import User
 from training import cohort, evidence
 from training.oversight_forms import CohortForm
@@ -56,8 +57,8 @@ def person(request: AuthedRequest, person_id: UUID) -> HttpResponse:
 @limits.limited(limits.Limit.EXPORT)
 def person_csv(request: AuthedRequest, person_id: UUID) -> HttpResponseBase:
     about = people.get(request.user, person_id, Action.EXPORT_TRAINING)
-    audit.record_read(object_type="compliance.User", object_id=about.pk, export="csv")
-    return _file(evidence.lines([about]), f"training-{about.pk}.csv", "text/csv; charset=utf-8")
+    content = handed.sending(evidence.lines([about]), export=_recorded("csv", about), count=1)
+    return _file(content, f"training-{about.pk}.csv", "text/csv; charset=utf-8")
 
 
 @require_POST
@@ -65,8 +66,9 @@ def person_csv(request: AuthedRequest, person_id: UUID) -> HttpResponseBase:
 @limits.limited(limits.Limit.EXPORT)
 def person_pdf(request: AuthedRequest, person_id: UUID) -> HttpResponseBase:
     about = people.get(request.user, person_id, Action.EXPORT_TRAINING)
-    audit.record_read(object_type="compliance.User", object_id=about.pk, export="pdf")
-    return _file([evidence.document(evidence.of(about))], f"training-{about.pk}.pdf", "application/pdf")
+    export = _recorded("pdf", about)
+    content = handed.sending([evidence.document(evidence.of(about))], export=export, count=1)
+    return _file(content, f"training-{about.pk}.pdf", "application/pdf")
 
 
 @require_POST
@@ -75,8 +77,20 @@ def person_pdf(request: AuthedRequest, person_id: UUID) -> HttpResponseBase:
 def everybody_csv(request: AuthedRequest) -> HttpResponseBase:
     """Also of closed accounts: evidence outlives employment. Made while it is sent."""
     whose = User.objects.filter(is_service=False).order_by("name", "pk")
-    audit.record_read(object_type="compliance.User", export="csv", people=whose.count())
-    return _file(evidence.lines(whose), f"training-{clock.now():%Y-%m-%d}.csv", "text/csv; charset=utf-8")
+    count = whose.count()
+    content = handed.sending(evidence.lines(whose), export=_recorded("csv", people=count), count=count)
+    return _file(content, f"training-{clock.now():%Y-%m-%d}.csv", "text/csv; charset=utf-8")
+
+
+def _recorded(form: str, about: User | None = None, **detail: audit.JSON) -> UUID:
+    """On record before anything is made; how much it was follows when it has gone."""
+    return audit.record(
+        code=audit.Code.SENSITIVE_READ,
+        action=audit.Crude.READ,
+        object_type="compliance.User",
+        object_id=str(about.pk) if about else "",
+        detail={"export": form, **detail},
+    )
 
 
 def _file(content: Any, name: str, content_type: str) -> FileResponse:

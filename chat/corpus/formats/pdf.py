@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from io import BytesIO
 from typing import Any
 
-from chat.corpus.formats import fields, ocr, pdf_page, pdf_text
+from chat.corpus.formats import fields, ocr, pdf_active, pdf_page, pdf_text
 from chat.corpus.formats.canonical import Writer
 from chat.corpus.formats.types import MARKDOWN, MAX_PAGES, Malformed, Options, Source
 
@@ -26,6 +26,7 @@ def parse(content: bytes, options: Options) -> Iterator[tuple[int, Source | Malf
     count = len(document.pages)
     if count > MAX_PAGES:
         raise Malformed(0, f"the file has {count:,} pages; at most {MAX_PAGES} are read")
+    pdf_active.refuse(document.doc, [page.page_obj for page in document.pages])
     writer = Writer()
     pages = []
     for number, page in enumerate(document.pages, 1):

@@ -77,6 +77,7 @@ _ROOT = re.compile(r"<(?:\w+:)?([\w.-]+)")
 _PAGE = re.compile(r"<(?:!doctype\s+html|html|head|body)\b", re.IGNORECASE)
 _MARKUP = re.compile(r"</?(?:p|div|h[1-6]|table|ul|ol|section|article|main|span|br)\b[^<>]*>", re.IGNORECASE)
 _START = 65_536
+ZIP_END = b"PK\x05\x06"
 
 
 def media_type(content: bytes, name: str) -> str:
@@ -85,7 +86,7 @@ def media_type(content: bytes, name: str) -> str:
     if not content.strip():
         raise Malformed(0, "the file is empty")
     if b"%PDF-" in content[:1024]:
-        return PDF
+        return _pdf(content)
     if content[:4] == b"PK\x03\x04":
         return _zip(content)
     for magic, what in FOREIGN:
@@ -95,6 +96,15 @@ def media_type(content: bytes, name: str) -> str:
     if (claimed := SUFFIXES.get(suffix, PLAIN)) in {PDF, DOCX}:
         raise Malformed(0, f"the name says that this is {NAMES[claimed]}, but it holds {NAMES[found]}")
     return found
+
+
+def _pdf(content: bytes) -> str:
+    """A file that is something else as well is read by each program as what it likes: nobody sees all of it."""
+    if not content.lstrip(b"\xef\xbb\xbf \t\r\n\x00").startswith(b"%PDF-"):
+        raise Malformed(0, "this is a PDF and something else at once")
+    if ZIP_END in content[content.rfind(b"%%EOF") :][-_START:]:
+        raise Malformed(0, "this is a PDF and a ZIP archive at once")
+    return PDF
 
 
 def _zip(content: bytes) -> str:
