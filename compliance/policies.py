@@ -5,7 +5,7 @@ A material version gives whoever accepted an earlier one thirty days; whoever ac
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -20,6 +20,10 @@ from compliance.models import Notice, PolicyAcknowledgement, PolicyVersion, User
 
 GRACE: Final = timedelta(days=30)
 """After a material change of a policy or of training, before access closes."""
+
+
+Reader = Callable[[str], Sequence[object]]
+_readers: list[Reader] = []
 
 
 class NotInForce(Exception):
@@ -49,6 +53,38 @@ class State:
     covered: bool
     """They accepted it, or an earlier version that this one does not change in substance."""
     due_at: datetime | None
+
+
+@dataclass(frozen=True)
+class Duty:
+    """Somebody who has not accepted a policy as it is now, and by when they have to."""
+
+    person: User
+    due_at: datetime
+    late: bool
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A policy in force, who accepted it as it is now, and who has not. Programs accept nothing."""
+
+    policy: PolicyVersion
+    accepted: Sequence[PolicyAcknowledgement]
+    waiting: Sequence[Duty]
+
+    @property
+    def late(self) -> int:
+        return sum(duty.late for duty in self.waiting)
+
+
+def read_with(reader: Reader) -> None:
+    """Register what makes of the text of a policy the blocks that templates draw; the app with the format does so."""
+    _readers[:] = [reader]
+
+
+def blocks(text: str) -> Sequence[object]:
+    """The text of a policy as blocks for training/_blocks.html; none where no app reads its format."""
+    return _readers[0](text) if _readers else []
 
 
 @transaction.atomic
@@ -117,6 +153,34 @@ def acceptable(now: datetime) -> list[QuerySet[PolicyAcknowledgement]]:
         since = versions.filter(published_at__gte=binding.published_at) if binding else versions
         found.append(PolicyAcknowledgement.objects.filter(policy__in=since))
     return found
+
+
+def standings(now: datetime) -> list[Standing]:
+    """Each policy in force and how everybody with an open account stands to it, in their order.
+
+    Thirty days after the last version that changed something in substance, or after the account was opened, it is
+    late. Three queries, and three for each policy.
+    """
+    people = list(User.objects.filter(is_active=True, is_service=False).order_by("name", "pk"))
+    return [_standing(policy, people, now) for policy in PolicyVersion.objects.in_force().defer("text")]
+
+
+def _standing(policy: PolicyVersion, people: Sequence[User], now: datetime) -> Standing:
+    versions = PolicyVersion.objects.filter(slug=policy.slug).order_by("published_at")
+    binding = versions.filter(material=True).last() or versions.first() or policy
+    good = versions.filter(published_at__gte=binding.published_at) if binding.material else versions
+    accepted = {
+        one.person_id: one
+        for one in PolicyAcknowledgement.objects.filter(policy__in=good.order_by()).select_related("person", "policy")
+    }
+    waiting = []
+    for person in people:
+        if person.pk not in accepted:
+            began = max(filter(None, (binding.published_at, person.created_at, person.reopened_at)))
+            waiting.append(Duty(person, began + GRACE, late=began + GRACE <= now))
+    here = {person.pk for person in people}
+    by_name = sorted((one for key, one in accepted.items() if key in here), key=lambda one: one.person.name)
+    return Standing(policy, by_name, waiting)
 
 
 def tell_changed(policy: PolicyVersion, people: Sequence[User]) -> None:
