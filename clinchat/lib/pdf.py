@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 if TYPE_CHECKING:
     from fpdf import FPDF
 
+    from clinchat.lib.charts import Bars, Chart
+
 FONTS: Final = Path(__file__).parent / "fonts"
 MARGIN: Final = 15
 BODY, SMALL = 9.0, 7.5
@@ -22,6 +24,10 @@ LINES_OF_A_ROW: Final = 30
 """A row with more is split: half a page, whatever its letters are."""
 CHARACTER: Final = 1.75
 """Millimeters of a wide character of a table; more fit in a line."""
+
+
+GREYS: Final = (60, 190, 120, 225, 90, 160)
+"""Of the parts of bars, so that neighbors differ on any printer."""
 
 
 class Document:
@@ -39,10 +45,20 @@ class Document:
         pdf.multi_cell(0, 7, _clean(text), new_x="LMARGIN", new_y="NEXT")
         pdf.set_font(pdf.family, "", BODY)
 
+    def title(self, text: str) -> None:
+        """Of a table or a few lines: smaller than a heading, and never alone at the end of a page."""
+        pdf = self._pdf
+        pdf.ln(2)
+        if pdf.will_page_break(18):
+            pdf.add_page()
+        pdf.set_font(pdf.family, "B", BODY)
+        pdf.multi_cell(0, 6, _clean(text), new_x="LMARGIN", new_y="NEXT")
+        pdf.set_font(pdf.family, "", BODY)
+
     def paragraph(self, text: str) -> None:
         pdf = self._pdf
         pdf.set_font(pdf.family, "", BODY)
-        pdf.multi_cell(0, 5, _clean(text), new_x="LMARGIN", new_y="NEXT")
+        pdf.multi_cell(0, 5, _clean(text), align="L", new_x="LMARGIN", new_y="NEXT")
 
     def table(self, head: Sequence[str], rows: Iterable[Sequence[str]], *, widths: Sequence[int]) -> None:
         """`widths` are shares of the page. Nothing is drawn where there are no rows."""
@@ -63,6 +79,78 @@ class Document:
                 for part in _split([_clean(cell) for cell in cells], fit):
                     table.row(part)
         pdf.set_font(pdf.family, "", BODY)
+
+    def bars(self, chart: Bars) -> None:
+        """What clinchat.lib.charts.bars made, in greys, with its key below."""
+        pdf, scale = self._pdf, WIDTH / chart.width
+        self._room(chart.title, chart.height * scale + 8)
+        top = pdf.get_y()
+        pdf.set_font(pdf.family, "", SMALL)
+        for bar in chart.bars:
+            y = top + bar.y * scale
+            pdf.set_xy(MARGIN, y)
+            pdf.cell(chart.left * scale - 2, chart.bar * scale, _clean(bar.name), align="R")
+            for part in bar.segments:
+                self._part(part.number)
+                pdf.rect(MARGIN + part.x * scale, y, max(part.width * scale, 0.2), chart.bar * scale, style="F")
+                if part.figure:
+                    pdf.set_text_color(255 if part.number == 1 else 0)
+                    pdf.set_xy(MARGIN + part.x * scale, y)
+                    pdf.cell(part.width * scale, chart.bar * scale, part.figure)
+                    pdf.set_text_color(0)
+        pdf.set_xy(MARGIN, top + chart.height * scale + 1)
+        for number, words in chart.key:
+            self._part(number)
+            pdf.rect(pdf.get_x(), pdf.get_y() + 1, 3, 3, style="F")
+            pdf.set_x(pdf.get_x() + 4)
+            pdf.cell(pdf.get_string_width(_clean(words)) + 6, 5, _clean(words))
+        pdf.set_xy(MARGIN, pdf.get_y() + (7 if chart.key else 1))
+        self._plain()
+
+    def lines(self, chart: Chart) -> None:
+        """What clinchat.lib.charts.chart made."""
+        pdf, scale = self._pdf, WIDTH / chart.width
+        self._room(chart.title, chart.height * scale + 3)
+        top = pdf.get_y()
+        pdf.set_font(pdf.family, "", SMALL)
+        pdf.set_draw_color(200)
+        for one in chart.grid:
+            y = top + one.y * scale
+            pdf.line(MARGIN + chart.left * scale, y, MARGIN + chart.right * scale, y)
+            pdf.set_xy(MARGIN, y - 2)
+            pdf.cell(one.x * scale, 4, one.words, align="R")
+        for one in chart.below:
+            pdf.set_xy(MARGIN + one.x * scale - 12, top + one.y * scale - 3)
+            pdf.cell(24, 4, _clean(one.words), align="C")
+        pdf.set_draw_color(0)
+        for line in chart.lines:
+            dots = [(MARGIN + dot.x * scale, top + dot.y * scale) for dot in line.dots]
+            pdf.polyline(dots)
+            for x, y in dots:
+                pdf.set_fill_color(0)
+                pdf.ellipse(x - 0.7, y - 0.7, 1.4, 1.4, style="F")
+            pdf.set_xy(MARGIN + line.label.x * scale, top + line.label.y * scale - 3)
+            pdf.cell(40, 4, _clean(line.name))
+        pdf.set_xy(MARGIN, top + chart.height * scale + 2)
+        self._plain()
+
+    def _room(self, title: str, height: float) -> None:
+        """Below its title the whole picture stands on one page."""
+        pdf = self._pdf
+        pdf.ln(2)
+        if pdf.will_page_break(height + 6):
+            pdf.add_page()
+        pdf.set_font(pdf.family, "B", BODY)
+        pdf.multi_cell(0, 6, _clean(title), new_x="LMARGIN", new_y="NEXT")
+
+    def _plain(self) -> None:
+        """What follows a picture looks as before it: cells of tables take the color that was filled with last."""
+        self._pdf.set_fill_color(255)
+        self._pdf.set_draw_color(0)
+        self._pdf.set_font(self._pdf.family, "", BODY)
+
+    def _part(self, number: int) -> None:
+        self._pdf.set_fill_color(GREYS[(number - 1) % len(GREYS)])
 
     def made(self) -> bytes:
         return bytes(self._pdf.output())
