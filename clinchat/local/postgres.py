@@ -242,7 +242,7 @@ def _clear_stale(place: Paths) -> None:
 
 def _start(binaries: Path, place: Paths, account: Account) -> None:
     settings = {**_SETTINGS, "unix_socket_directories": str(place.pg_socket_dir)}
-    memory = Path("/dev/shm")
+    memory = Path("/dev/shm")  # nosec B108  # only its size is asked for
     if memory.is_dir() and free_bytes(memory) < MINIMUM_FREE:
         # A container's 64 MB are too few to build a vector index.
         settings["dynamic_shared_memory_type"] = "mmap"

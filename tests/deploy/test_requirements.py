@@ -53,7 +53,7 @@ def test_who_names_what() -> None:
     assert includes == ["core.in"]
 
 
-@pytest.mark.parametrize("file", ["base.txt", "prod.txt", "dev.txt", "lexicons.txt"])
+@pytest.mark.parametrize("file", ["base.txt", "prod.txt", "dev.txt", "lexicons.txt", "scan.txt"])
 def test_every_pin_is_exact_and_hashed(file: str) -> None:
     for package, block in pinned(file).items():
         assert re.match(r"[^=\n]+==[0-9]\S+ ", block), package
@@ -63,7 +63,8 @@ def test_every_pin_is_exact_and_hashed(file: str) -> None:
 def test_compiled_files_hold_what_their_sources_name() -> None:
     core, tools = set(direct("core.in")), set(direct("dev.in"))
     whole = {"base.txt": core | EMBEDDED, "prod.txt": core, "dev.txt": core | EMBEDDED | tools}
-    for file, sources in {**whole, "lexicons.txt": set(direct("lexicons.in"))}.items():
+    others = {f"{name}.txt": set(direct(f"{name}.in")) for name in ("lexicons", "scan")}
+    for file, sources in {**whole, **others}.items():
         assert sources <= set(pinned(file)), f"{file}: run make requirements"
 
 

@@ -61,6 +61,17 @@ def test_a_folder_of_somebody_else(place: Paths) -> None:
 
 
 @root_only
+def test_a_link_that_somebody_else_made(place: Paths) -> None:
+    """In /tmp anybody can put a link there that leads to a folder of ours."""
+    ours = place.var / "ours"
+    ours.mkdir(parents=True)
+    place.run.parent.mkdir(parents=True, exist_ok=True)
+    place.run.symlink_to(ours)
+    os.lchown(place.run, 54321, 54321)
+    assert f"{place.run} belongs to user 54321; you are root" in refusal()
+
+
+@root_only
 def test_a_folder_the_database_account_cannot_enter(place: Paths) -> None:
     place.var.parent.chmod(0o700)
     line = refusal()
