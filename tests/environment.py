@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 import tempfile
 from pathlib import Path
 
@@ -14,6 +15,9 @@ for name in [n for n in os.environ if n.startswith(OURS)]:
 var = os.environ.get("CLINCHAT_TEST_VAR") or str(Path(tempfile.gettempdir()) / "clinchat-tests")
 os.environ["CLINCHAT_VAR"] = var + os.environ.get("PYTEST_XDIST_WORKER", "")  # servers of its own for each process
 gc.set_threshold(50_000, 20, 20)  # a million objects are loaded and stay: looking at them was a tenth of all time
+# Where Python is told to keep no bytecode, as in a container, each of the processes that tests start compiled us anew.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "1"  # Playwright keeps an event loop in the main thread
 
 from clinchat import local

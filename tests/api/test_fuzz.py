@@ -7,7 +7,6 @@ import random
 import re
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,10 @@ EXAMPLES = {"sam": 6, "a program": 4}
 REFUSED = 2
 """Of each operation for people nearly all doors are closed to: what comes after the door is not reached."""
 
+UNSENDABLE: set[tuple[str, Any]] = set()
+"""Operations, and the ways of sending, of which whoever tries most found no request. It takes hypothesis hundreds of
+tries to give up, the same ones whoever asks, and who comes later would make fewer of them."""
+
 
 # ── Over the OpenAPI document ──────────────────────────────────────────────────────────────────────────────────
 
@@ -84,7 +87,7 @@ def program() -> Callable[[], str]:
 
 
 @pytest.mark.usefixtures("one_connection")
-@pytest.mark.parametrize("who", ["nobody", "sam", "mallory", "a program"])
+@pytest.mark.parametrize("who", ["sam", "a program", "nobody", "mallory"])  # who tries most comes first: UNSENDABLE
 def test_the_api_keeps_to_its_document(who: str) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -115,8 +118,12 @@ def test_the_api_keeps_to_its_document(who: str) -> None:
                     case.validate_response(answer, checks=checks)
                     seen.setdefault(case.operation.label, set()).add(answer.status_code)
 
-                with suppress(Unsatisfiable):  # what takes nothing cannot be sent wrong
+                if (operation.label, mode) in UNSENDABLE:
+                    continue
+                try:
                     one()
+                except Unsatisfiable:  # what takes nothing cannot be sent wrong
+                    UNSENDABLE.add((operation.label, mode))
     assert len(seen) >= 10, seen
     assert not [label for label, statuses in seen.items() if max(statuses) >= 500], seen
     if who == "sam":

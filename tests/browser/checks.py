@@ -123,10 +123,10 @@ def judge(page: Page) -> list[str]:
     before = page.viewport_size
     assert before is not None
     found, grounds = [], []
+    world = _world(page)  # it lasts as long as the document, whatever its size
     for name, (width, height) in SIZES.items():
         page.set_viewport_size({"width": width, "height": height})
         page.evaluate("window.scrollTo(0, 0)")  # what has scrolled half under the bar is no small target
-        world = _world(page)
         for scheme, what in LOOKS.items():
             if scheme == "dark" and name != "desktop":
                 continue  # colors do not depend on the size

@@ -15,6 +15,7 @@ from tests import cast
 pytestmark = pytest.mark.django_db
 
 EXAMPLES = {"uuid": str(uuid.uuid4()), "str": "x", "path": "x", "int": "1", "slug": "x", "day": "2026-11-21"}
+EXAMPLES |= {"control": "ADM-02", "check": "vuln.sla"}
 
 
 def addresses(resolver: URLResolver, prefix: str = "/") -> Iterator[tuple[str, object]]:
