@@ -12,7 +12,7 @@ from contextlib import suppress
 from clinchat import local
 
 NEED_NO_SERVICES = {"check", "collectstatic", "help", "version"}
-DO_WITHOUT = {"check_interactions"}
+DO_WITHOUT = {"check_interactions", "scan"}
 """They have another way where the database cannot be reached or started."""
 MAKE_THE_TABLES = {"makemigrations", "migrate", "showmigrations", "sqlmigrate", "squashmigrations", "test"}
 

@@ -27,7 +27,17 @@ EVERY: dict[str, dict[str, Any]] = {
     },
     "verify-all": {
         "task": "compliance.tasks.verify_all",
-        "schedule": crontab(hour="2", minute="30"),
+        "schedule": crontab(hour="2,14", minute="30"),  # audit.chain_verifies takes one of 24 hours at most
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
+    "run-checks": {
+        "task": "compliance.tasks.run_checks",
+        "schedule": 60.0,
+        "options": {"queue": "maintenance", "expires": 60},
+    },
+    "make-monthly-report": {
+        "task": "compliance.tasks.make_monthly_report",
+        "schedule": crontab(minute="10"),
         "options": {"queue": "maintenance", "expires": 3600},
     },
     "send-mail": {

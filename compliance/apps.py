@@ -20,17 +20,24 @@ class ComplianceConfig(AppConfig):
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_migrate
 
-        from compliance import access, checks, mail, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
+        from compliance import access, checks, demo, mail, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
         from compliance.access import people
         from compliance.audit import triggers
+        from compliance.controls import catalogue, figures, own  # noqa: F401
         from compliance.logs import database
         from compliance.models import User
+        from compliance.registers import examples
+        from compliance.reports import own as reports
 
         phi.configure(ner=settings.PHI_NER, deadline_seconds=settings.PHI_DEADLINE_SECONDS)
         watched.register()
         masked_texts.register_own()
         mail.register()
+        catalogue.require()
+        figures.register()
+        reports.register()
         access.rule_for(User, people.rule)
+        demo.also(examples.furnish)
         connection_created.connect(triggers.on_connection)
         database.watch()
         post_migrate.connect(triggers.after_migrate, sender=self)

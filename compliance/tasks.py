@@ -46,6 +46,34 @@ def verify_all() -> None:
     _verify(AuditVerification.Scope.FULL)
 
 
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=170, time_limit=180)
+def run_checks() -> None:
+    from compliance.controls import running
+
+    running.run_due()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=170, time_limit=180)
+def run_all_checks() -> None:
+    from compliance.controls import running
+
+    running.run_all()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def run_control(control_id: str) -> None:
+    from compliance.controls import running
+
+    running.run_control(control_id)
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=290, time_limit=300)
+def make_monthly_report() -> None:
+    from compliance.reports import monthly
+
+    monthly.make_due()
+
+
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def send_mail() -> None:
     from compliance import mail

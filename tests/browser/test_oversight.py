@@ -6,11 +6,13 @@ from datetime import timedelta
 
 import pytest
 from django.urls import reverse
+from django.utils import timezone
 from playwright.sync_api import expect
 
 from clinchat.lib import clock
 from compliance import remarks
-from compliance.models import Remark, User
+from compliance.models import Remark, Risk, User
+from compliance.registers import examples, reviews
 from tests import cast
 from tests.browser.conftest import Judged, SignIn
 from tests.training import certified, making_oversight
@@ -53,6 +55,19 @@ def test_oversight_pages_have_no_violation(judged: Judged, portal: str) -> None:
         given.get_absolute_url(): carol,
         reverse("remarks-own"): alice,
         f"{reverse('remark-new')}?about=page&subject=/library/": alice,
+    }
+    assert judged(addresses) == []
+
+
+def test_pages_of_the_registers_have_no_violation(judged: Judged, portal: str) -> None:
+    people = {key: getattr(cast, key)() for key in ("pat", "sam", "carol")}
+    examples.furnish(people)
+    carol, (this, last) = people["carol"], reviews.weeks(2)
+    addresses = {
+        reverse("risk-edit", args=[Risk.objects.earliest("number").pk]): carol,
+        reverse("assets"): carol,
+        reverse("audit-review", args=[last if timezone.localdate() < this + reviews.FRIDAY else this]): carol,
+        reverse("disclosures"): carol,
     }
     assert judged(addresses) == []
 

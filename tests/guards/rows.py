@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 READ = ("sensitive_read", "R")
+HANDED_OUT = ("sensitive_read", "E")
+"""What became of an export: how much it was, and its digest."""
 DENIED = ("authz_fail", "E")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from chat import days
-from tests.guards.rows import PUBLIC, READ, Row
+from tests.guards.rows import HANDED_OUT, PUBLIC, READ, Row
 
 ROWS: dict[str, Row] = {
     "home": PUBLIC,
@@ -200,7 +200,7 @@ ROWS: dict[str, Row] = {
     "audit-event": Row(leaves=(READ,), arguments={"event_id": "event"}),
     "audit-day": Row(leaves=(READ,), arguments={"person_id": "person", "on": "today"}),
     "audit-patient": Row(leaves=(READ,), post={"record_number": "12345678"}),
-    "audit-export": Row(leaves=(READ,), post={"format": "csv"}),
+    "audit-export": Row(leaves=(READ, HANDED_OUT), post={"format": "csv"}),
     "audit-verify": Row(leaves=(("sensitive_read", "E"),), post={}),
     "audit-retention": Row(leaves=(READ,)),
     "audit-retention-ask": Row(leaves=(READ,), post={"before": "2012-04", "reason": ""}),

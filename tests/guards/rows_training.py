@@ -8,7 +8,7 @@ from typing import Any
 from clinchat.lib import clock
 from compliance.models import PolicyVersion, Remark, User
 from tests import cast
-from tests.guards.rows import PUBLIC, READ, Row
+from tests.guards.rows import HANDED_OUT, PUBLIC, READ, Row
 from tests.training import making_learning
 from training.models import AccessRequest, Delegation
 
@@ -67,10 +67,10 @@ ROWS: dict[str, Row] = {
     "remarks": Row(leaves=(READ,)),
     "remark": Row(leaves=(READ,), arguments={"remark_id": "remark"}),
     "cohort": Row(leaves=(READ,)),
-    "evidence-all": Row(leaves=(READ,), post={}),
+    "evidence-all": Row(leaves=(READ, HANDED_OUT), post={}),
     "evidence": Row(leaves=(READ,), arguments={"person_id": "person"}),
-    "evidence-csv": Row(leaves=(READ,), post={}, arguments={"person_id": "person"}),
-    "evidence-pdf": Row(leaves=(READ,), post={}, arguments={"person_id": "person"}),
+    "evidence-csv": Row(leaves=(READ, HANDED_OUT), post={}, arguments={"person_id": "person"}),
+    "evidence-pdf": Row(leaves=(READ, HANDED_OUT), post={}, arguments={"person_id": "person"}),
     "items": Row(leaves=(READ,)),
     "misconceptions": Row(leaves=(READ,)),
     "item": Row(leaves=(READ,), arguments={"key": "item_key"}),

@@ -29,6 +29,7 @@ THOROUGH = ("alice",)
 """Who tries every verb. One that an address does not take is refused whoever sends it, and HEAD and OPTIONS go where
 GET goes, so the others try what an address takes, and of the admin two verbs."""
 EXAMPLES = {"uuid": str(uuid.uuid4()), "day": "2026-11-21", "str": "x", "path": "x", "slug": "x"}
+EXAMPLES |= {"control": "ADM-02", "check": "vuln.sla"}
 OWN = {"conversation_id": "conversation", "turn_id": "turn"}
 """Arguments that name something of alice's; everybody else gets 404."""
 

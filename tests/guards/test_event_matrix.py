@@ -49,7 +49,7 @@ from compliance.models import (
 )
 from tests import cast, remembering
 from tests.counting import nothing_counted
-from tests.guards import rows_portal, rows_training, rows_training_api
+from tests.guards import rows_controls, rows_portal, rows_registers, rows_reports, rows_training, rows_training_api
 from tests.guards.rows import DENIED, Row
 
 CLEARED = {"alice", "bob", "dora"}
@@ -57,7 +57,14 @@ TOLD_OF_ANYBODY = {"signin-link"}
 """Open to strangers, and on record when what they bring does not work."""
 
 
-MATRIX = {**rows_portal.ROWS, **rows_training.ROWS, **rows_training_api.ROWS}
+MATRIX = {
+    **rows_portal.ROWS,
+    **rows_registers.ROWS,
+    **rows_controls.ROWS,
+    **rows_reports.ROWS,
+    **rows_training.ROWS,
+    **rows_training_api.ROWS,
+}
 PEOPLE = ("alice", "bob", "nadia", "dora", "edith", "pat", "sam", "carol", "otto", "audra", "ada", "mallory")
 
 
@@ -137,34 +144,40 @@ def things(alice: User) -> dict[str, Any]:
         table = DrugTable.objects.filter(in_use=True).first() or releases.offer_shipped()
     assert table
     event = audit.record(code=audit.Code.SENSITIVE_READ, action=audit.Crude.READ)
-    return rows_training.things(alice) | {
-        "conversation": conversation.pk,
-        "turn": turn.pk,
-        "document": document.pk,
-        "collection": collection.slug,
-        "question": question.pk,
-        "draft": draft.pk,
-        "upload": upload.pk,
-        "release": release.pk,
-        "event": event,
-        "person": alice.pk,
-        "today": clock.now().date(),
-        "purge": purge.pk,
-        "emergency": taken.pk,
-        "block": block.pk,
-        "service": service.pk,
-        "token": token.pk,
-        "role_request": asked.pk,
-        "mask_report": reported.pk,
-        "term": term.pk,
-        "change": change.pk,
-        "table": table.pk,
-        "check": check.pk,
-        "alert": check.alerts.get().pk,
-        "drug": "warfarin",
-        "other_drug": "aspirin",
-        "nothing": uuid.uuid4(),
-    }
+    return (
+        rows_training.things(alice)
+        | rows_controls.things()
+        | rows_registers.things()
+        | rows_reports.things()
+        | {
+            "conversation": conversation.pk,
+            "turn": turn.pk,
+            "document": document.pk,
+            "collection": collection.slug,
+            "question": question.pk,
+            "draft": draft.pk,
+            "upload": upload.pk,
+            "release": release.pk,
+            "event": event,
+            "person": alice.pk,
+            "today": clock.now().date(),
+            "purge": purge.pk,
+            "emergency": taken.pk,
+            "block": block.pk,
+            "service": service.pk,
+            "token": token.pk,
+            "role_request": asked.pk,
+            "mask_report": reported.pk,
+            "term": term.pk,
+            "change": change.pk,
+            "table": table.pk,
+            "check": check.pk,
+            "alert": check.alerts.get().pk,
+            "drug": "warfarin",
+            "other_drug": "aspirin",
+            "nothing": uuid.uuid4(),
+        }
+    )
 
 
 def may(key: str, user: User, action: Action | None) -> bool:

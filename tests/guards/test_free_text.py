@@ -39,6 +39,7 @@ STAFF = "the name or label of an account"
 SECRET = "compared and not kept"
 CHOSEN = "compared with a list of ours"
 SAID = "of a document, which two people look at before anybody reads it; masking takes its publisher for a patient"
+PSEUDONYM = "turned into the pseudonym of the audit trail, and not kept"
 DESCRIBED = ("title", "external_id", "specialty", "owner", "source", "url", "licence")
 ALLOWED = {
     "PasswordForm.email": STAFF,
@@ -115,6 +116,15 @@ ALLOWED = {
     "RemarkForm.subject": "a path, a slug or an id of ours; compliance.remarks.subject_of drops anything else",
     "CohortForm.q": "looked for among the names of accounts, and not kept",
     "CohortForm.department": "compared with the departments of accounts, and not kept",
+    "AssetForm.address": "as it is found running; letters, digits and few signs, no spaces",
+    "DeclareForm.address": "compared with what is found running",
+    "VendorForm.name": "the name of a company; masking takes companies for people",
+    "VendorForm.hosts": "read as names of hosts",
+    "DisclosureForm.recipient": "who received it, whom 45 CFR 164.528(b)(2) requires to be named",
+    "DisclosureForm.record_number": PSEUDONYM,
+    "PatientForm.record_number": PSEUDONYM,
+    "AmendmentForm.record_number": PSEUDONYM,
+    "ExportForm.patient": "a pseudonym; anything else is refused",
     "admin User.email": STAFF,
     "admin User.name": STAFF,
     "admin User.title": STAFF,
