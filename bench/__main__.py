@@ -24,6 +24,7 @@ def main() -> int:
         "drugs",
         "checking",
         "training",
+        "controls",
     )
     rewriting = ("train",)
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -44,6 +45,7 @@ def main() -> int:
         answers,
         audit,
         checking,
+        controls,
         drugs,
         embedding,
         library,
@@ -60,6 +62,7 @@ def main() -> int:
     modules = (
         *(embedding, stages, retrieval, quotes, answers, library, audit, rotation, sessions, phi, drugs, checking),
         training,
+        controls,
         train,
     )
     measurements = dict(zip((*names, *rewriting), modules, strict=True))
