@@ -242,7 +242,7 @@ def _misread(relations: list[tuple[int, str, str, int]]) -> Iterator[str]:
 def _plan(cursor: Any, *, seqscan: str, indexscan: str) -> None:
     """Which way the next statement reads a table."""
     for name, value in (("seqscan", seqscan), ("sort", seqscan), ("indexscan", indexscan), ("bitmapscan", "off")):
-        cursor.execute(f"SET LOCAL enable_{name} = {value}")
+        cursor.execute("SELECT set_config(%s, %s, true)", [f"enable_{name}", value])
 
 
 def _orphans(keys: list[tuple[str, str, str, list[str], list[str]]]) -> Iterator[str]:
