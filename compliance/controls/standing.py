@@ -101,8 +101,12 @@ def digest(found: Score) -> str:
     return hashlib.sha256(results.canonical(found.as_dict())).hexdigest()
 
 
+@transaction.atomic
 def settle() -> Score:
-    """After checks: what was signed by somebody who is gone ends, each state is noted, who has to know is told."""
+    """After checks: what was signed by somebody who is gone ends, each state is noted, who has to know is told.
+
+    Noted and told together or not at all: a fall that is noted is not told again.
+    """
     attestations.lapse()
     found = now()
     for row in _changed(found):
@@ -112,7 +116,6 @@ def settle() -> Score:
     return found
 
 
-@transaction.atomic
 def _changed(found: Score) -> list[Row]:
     """Note where each control stands; returns those that were kept when this was noted last, and are not so now."""
     _alone()

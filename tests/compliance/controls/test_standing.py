@@ -236,6 +236,26 @@ def test_officers_are_told_once_that_a_gate_fell(time: Clock, becomes: Callable[
     assert told() == 6
 
 
+def test_a_fall_that_could_not_be_told_is_told_the_next_time(
+    time: Clock, becomes: Callable[[bool], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cast.sam()
+    becomes(True)
+    time.go(minutes=1)
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise ConnectionError
+
+    with monkeypatch.context() as patch:
+        patch.setattr("compliance.notices.tell", broken)
+        with pytest.raises(ConnectionError):
+            becomes(False)
+    assert (ControlStatus.objects.get(control=GATE).state, told()) == ("pass", 0)
+    time.go(minutes=1)
+    becomes(False)
+    assert (state(GATE), told()) == (State.FAIL, 1)
+
+
 def test_they_are_told_of_a_gate_that_falls_by_itself(time: Clock, becomes: Callable[[bool], None]) -> None:
     """A signature that lapses and a check that nobody made fall between two runs."""
     sam, carol = cast.sam(), cast.carol()
