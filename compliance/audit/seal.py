@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from django.db import connection, transaction
 
 from clinchat.lib import clock
-from compliance.audit import checkpoints, merkle, signing
+from compliance.audit import checkpoints, gaps, merkle, signing
 from compliance.models import ActorKind, AuditEvent, AuditVerification, Seal
 
 logger = logging.getLogger("clinchat.audit")
@@ -27,6 +27,7 @@ LARGEST = 5000
 """Events of one seal."""
 LATE = timedelta(seconds=60)
 """An event unsealed, or a seal without a checkpoint, for longer than this is a condition somebody must look at."""
+SET_BACK = "The checkpoints know seals that the database does not: it was set back. Nothing is sealed."
 TYPE = "clinchat.audit.seal"
 FORM = 1
 _LOCK = 0x5EA1
@@ -62,6 +63,9 @@ def seal_all(*, streams: bool = True) -> int:
     Without `streams` the checkpoint goes to the files alone: the lines of a command belong to whoever called it.
     """
     key = signing.private_key()
+    if gaps.set_back():
+        logger.error("%s", SET_BACK, extra={"code": "AUDIT_SET_BACK"})
+        return 0
     total, more = 0, True
     while more:  # not until nothing is left: while others write, something always is
         sealed, more = _seal_batch(key)
@@ -86,7 +90,7 @@ def _seal_batch(key: Ed25519PrivateKey) -> tuple[int, bool]:
         )
         below, system, now = cursor.fetchone()
         # A restored database counts its transactions anew; what it brought along is told by having no place yet.
-        moved = last is not None and last.system != system
+        moved = last is not None and (last.system != system or gaps.without_events(last))
         above = last.horizon if last is not None and not moved else "0"
         cursor.execute(_READY, {"above": above, "below": below, "moved": moved, "most": LARGEST + 1})
         ready = [_Ready(*row) for row in cursor.fetchall()]
@@ -201,6 +205,7 @@ def state() -> SealState:
             (verified is not None and not verified.ok, "The last verification found something that does not fit."),
             (age > LATE.total_seconds(), "Events wait longer than a minute to be sealed: the sealer does not run."),
             (behind, "The newest seals have no checkpoint outside the database."),
+            (gaps.set_back(), SET_BACK),
             (strangers > 0, f"Changes made outside ClinChat in the last 24 hours: {strangers}."),
         )
         if holds

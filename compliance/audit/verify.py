@@ -24,7 +24,7 @@ from django.db import DataError, ProgrammingError, connection, transaction
 from django.db.models import Q
 
 from clinchat.lib import clock
-from compliance.audit import checkpoints, guards, merkle, signing
+from compliance.audit import checkpoints, gaps, guards, merkle, signing
 from compliance.audit.seal import FORM, LATE, TYPE
 from compliance.audit.writer import record
 from compliance.models import AuditPurge, AuditVerification, Code, Crude, Outcome, Seal, SealedEvent
@@ -87,6 +87,8 @@ class Report:
     count: int = 0
     problems: list[Problem] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    gaps: list[gaps.Gap] = field(default_factory=list)
+    """Seals that were lost before a backup was restored, as sealed events say."""
 
     @property
     def ok(self) -> bool:
@@ -97,8 +99,13 @@ class Report:
         if len(self.problems) < KEPT:
             self.problems.append(Problem(kind, str(event), detail))
 
+    def lost(self, number: int) -> bool:
+        return any(gap.first <= number <= gap.last for gap in self.gaps)
+
     def as_dict(self) -> dict[str, Any]:
-        return {"ok": self.ok, **asdict(self)}
+        said = asdict(self)
+        del said["gaps"]  # they are among the warnings
+        return {"ok": self.ok, **said}
 
 
 class _Head(NamedTuple):
@@ -149,7 +156,8 @@ def verify(
 def _read(report: Report, start: _Head, progress: Callable[[int], None]) -> None:
     for kind, place, detail in guards.weaknesses():
         report.add(kind, place, detail)
-    report.warnings = guards.warnings()
+    report.gaps = gaps.declared()
+    report.warnings = [*guards.warnings(), *(gap.words() for gap in report.gaps)]
     head = _read_seals(report, start, progress)
     _read_outside(report, head)
     _read_unsealed(report)
@@ -230,6 +238,8 @@ def _read_seals(report: Report, head: _Head, progress: Callable[[int], None]) ->
         for seal in group:
             waiting.append(_Batch(seal, head.drained_at - LONGEST_TRANSACTION if head.drained_at else None))
             head = _read_seal(report, seal, head)
+            if seal.number in {gap.last for gap in report.gaps} and gaps.without_events(seal):
+                waiting.pop()
             if sum(one.seal.size for one in waiting) >= _CHUNK:
                 _read_leaves(report, waiting, excused=excused)
                 waiting = []
@@ -262,12 +272,14 @@ def _read_seal(report: Report, seal: Seal, head: _Head) -> _Head:
         report.add("seal", name, "The columns of the seal differ from its signed statement.")
     if not signing.valid(key=seal.key_id, message=statement, signature=bytes(seal.signature)):
         report.add("signature", name, "The seal is not signed by a key that is believed.")
-    if seal.number != head.number + 1:
+    brought_back = any(gap.last == seal.number and gap.first == head.number + 1 for gap in report.gaps)
+    if seal.number != head.number + 1 and not brought_back:
         report.add("gap", name, f"The seal before it is number {head.number}.")
-    if seal.first != head.position + 1:
+    skipped = brought_back and seal.number != head.number + 1
+    if seal.first != head.position + 1 and not (skipped and seal.first > head.position):
         report.add("gap", name, f"It begins at position {seal.first}; {head.position + 1} was expected.")
     linked = hashlib.sha256(head.statement).hexdigest() if head.statement else "0" * 64
-    if said.get("previous") != linked or (head.log and said.get("log") != head.log):
+    if (said.get("previous") != linked and not skipped) or (head.log and said.get("log") != head.log):
         report.add("link", name, "It does not follow from the seal before it.")
     if (
         head.sealed_at is not None and seal.sealed_at < head.sealed_at - CLOCK_STEP
@@ -276,6 +288,8 @@ def _read_seal(report: Report, seal: Seal, head: _Head) -> _Head:
     report.seals += 1
     # Of a backlog of several seals only the last moves the horizon, which is zero where there was none before.
     drained = seal.sealed_at if seal.horizon not in {head.horizon, "0"} else head.drained_at
+    if brought_back:
+        drained = None  # what the backup held unsealed is sealed after it, though it is older
     position, log = seal.first + seal.size - 1, said.get("log", "")
     return _Head(seal.number, position, statement, seal.sealed_at, log, seal.horizon, drained)
 
@@ -350,7 +364,8 @@ def _read_unsealed(report: Report) -> None:
     with connection.cursor() as cursor:
         cursor.execute("SELECT system_identifier::text FROM pg_control_system()")
         # A restored database counts its transactions anew; its next seal says from where.
-        horizon = last.horizon if last is not None and cursor.fetchone()[0] == last.system else "0"
+        counted = last is not None and cursor.fetchone()[0] == last.system and not gaps.without_events(last)
+        horizon = last.horizon if last is not None and counted else "0"
         above = horizon if report.scope == Scope.INCREMENTAL else "0"
         cursor.execute(_UNSEALED, {"horizon": horizon, "above": above})
         rows = cursor.fetchall()
@@ -393,6 +408,8 @@ def _compare(report: Report, file: str, batch: list[checkpoints.Checkpoint | Non
             continue
         elif not signing.valid(key=found.key, message=found.statement, signature=found.signature):
             report.add("checkpoint", f"seal {found.number}", "A checkpoint is not signed by a key that is believed.")
+        elif report.lost(found.number):
+            continue
         elif found.number > head.number:
             report.add("rollback", f"seal {found.number}", "A checkpoint knows this seal, and the database does not.")
         else:

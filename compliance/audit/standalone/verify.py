@@ -37,6 +37,8 @@ class Bundle:
     def __init__(self, path: Path, keys: dict[str, bytes]) -> None:
         self.path, self.zip, self.keys = path, None if path.is_dir() else zipfile.ZipFile(path), keys
         self.statements: dict[int, str] = {}  # number of a seal -> SHA-256 of its statement
+        self.absent: list[tuple[int, int, str]] = []  # seals whose events are not here, and what is wrong about that
+        self.lost: list[tuple[int, int]] = []  # seals that an event right behind them names as lost
         self.problems: list[str] = []
         self.wrong = self.problems.append
 
@@ -50,7 +52,10 @@ class Bundle:
         say(f"Asked for    {manifest['filter']}")
         with self.open("public_keys.txt") as file:
             self.keys = self.keys or read_keys(file.read(LONGEST))
-        self.check_trail(manifest, manifest["complete"])
+        try:
+            self.check_trail(manifest, manifest["complete"])
+        finally:
+            self.check_absent()
         self.check_checkpoints("the bundle", self.rows("checkpoints.jsonl", SIGNED))
 
     def check_files(self) -> None:
@@ -88,7 +93,7 @@ class Bundle:
                 self.check_place(place, event["position"], seal, gaps=outside or not period)
                 selected += start <= comparable(self.check_event(event, seal)) < end
                 place, total, event = event["position"] + 1, total + 1, next(events, None)
-            self.check_place(place, seal["first"] + seal["size"], seal, gaps=outside or not period)
+            self.check_end(place, seal, gaps=outside or not period)
             if not period and place == seal["first"]:
                 self.wrong(f"Seal {seal['number']} is in the bundle, but none of its events.")
         if event or not seal:
@@ -103,6 +108,13 @@ class Bundle:
         whole = f"everything these seals hold from {start or 'the beginning'} {reach}" if period else ""
         say(f"Complete     {whole or 'cannot be told: events were selected, others that fit may have been left out'}")
 
+    def check_absent(self) -> None:
+        for first, last, wrong in self.absent:
+            if not any(low <= first and last <= high for low, high in self.lost):
+                self.wrong(wrong)
+        for low, high in self.lost:
+            say(f"Lost         {span('seal', low, high + 1)}: gone with a database, says the event of its restore")
+
     def check_order(self, before: dict[str, Any], seal: dict[str, Any], start: str | None) -> None:
         """`start` is None unless the bundle claims to hold everything from a time on."""
         number, end = seal["number"], before.get("first", 1) + before.get("size", 0)
@@ -114,7 +126,8 @@ class Bundle:
                     f"Seal {number} does not follow the seal before it: it is not linked, or a position is skipped."
                 )
         elif start is not None and before:
-            self.wrong(f"Missing: {span('seal', before['number'] + 1, number)}.")
+            missing = before["number"] + 1
+            self.absent.append((missing, number - 1, f"Missing: {span('seal', missing, number)}."))
         elif start is not None and not seal["sealed_at"] < start:
             self.wrong(f"Events of the period can be in seals before number {number}, which are not here.")
 
@@ -124,6 +137,14 @@ class Bundle:
         if expected < found and not gaps:
             which = f"{span('position', expected, found)} (seal {seal['number']})"
             self.wrong(f"Missing: {which}, removed after sealing.")
+
+    def check_end(self, place: int, seal: dict[str, Any], *, gaps: bool) -> None:
+        end = seal["first"] + seal["size"]
+        if place > seal["first"] or gaps:
+            self.check_place(place, end, seal, gaps=gaps)
+        else:
+            which = f"{span('position', place, end)} (seal {seal['number']})"
+            self.absent.append((seal["number"], seal["number"], f"Missing: {which}, removed after sealing."))
 
     def check_event(self, event: dict[str, Any], seal: dict[str, Any]) -> str:
         """Returns the event's time as it is written in it."""
@@ -138,6 +159,12 @@ class Bundle:
             self.wrong(f"{name}: does not lead to the signed root; {how}.")
         elif time[:7] != seal["month"] or not time.endswith("+00:00"):
             self.wrong(f"{name}: is not of {seal['month']}, the month of its seal.")
+        elif content.get("code") == "sys_restore":
+            detail = content.get("detail")
+            lost = detail.get("lost_seals") if isinstance(detail, dict) else None
+            low, high = (lost.get("first"), lost.get("last")) if isinstance(lost, dict) else (None, None)
+            if type(low) is int and type(high) is int and high < seal["number"] <= high + 3:
+                self.lost.append((low, high))
         return time
 
     def read_statement(self, where: str, row: dict[str, Any]) -> dict[str, Any]:
