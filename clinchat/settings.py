@@ -13,7 +13,7 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from csp.constants import NONE, SELF
 from django.core.exceptions import ImproperlyConfigured
 
-from clinchat import __version__, embedding, env, local, schedule
+from clinchat import __version__, backups, embedding, env, local, schedule
 from compliance import logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
@@ -97,6 +97,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
     "clinchat.middleware.RequestContext",
+    "clinchat.middleware.ReadOnly",
     "clinchat.middleware.RateLimits",
     "compliance.api.bearer.BearerToken",
     "clinchat.middleware.SecondFactor",
@@ -220,6 +221,8 @@ PHI_NER = env.flag("CLINCHAT_PHI_NER", default=True)  # the named-entity model a
 PHI_DEADLINE_SECONDS = 10  # after which a text is given up and its question refused
 LEGAL_HOLD = env.flag("CLINCHAT_LEGAL_HOLD", default=False)  # nothing is purged, and no value is forgotten
 VALUES_DAYS = env.number("CLINCHAT_VALUES_DAYS", 365, low=1, high=3650)  # of what tokens stand for, idle ones
+CONVERSATION_DAYS = env.number("CLINCHAT_CONVERSATION_DAYS", 2555, low=30, high=7300)  # after the last question
+LOG_DAYS = env.number("CLINCHAT_LOG_DAYS", 365, low=7, high=3650)  # notices, ended sessions, what ran when
 ALLOWED_HOSTS = env.words("CLINCHAT_HOSTS", "127.0.0.1,localhost" if EMBEDDED else "")
 CSRF_TRUSTED_ORIGINS = env.words("CLINCHAT_ORIGINS")
 OTP_WEBAUTHN_RP_NAME = "ClinChat"
@@ -277,6 +280,25 @@ CONTENT_SECURITY_POLICY_ADMIN = {"DIRECTIVES": _CSP}  # the admin's jQuery build
 # ── Drug interactions: the folder of the copy that is used when the database is away ───────────────────────────
 INTERACTIONS_BACKUP = env.text("CLINCHAT_INTERACTIONS_BACKUP") or str(VAR / "interactions")
 
+# ── Backups: where they go, and what makes them ────────────────────────────────────────────────────────────────────
+BACKUP_STORES: list[str] = backups.stores(VAR / "backups" if EMBEDDED else None)
+BACKUP_KEY_PATH = env.secret_file("BACKUP_KEY", file=_keys / "backup_key" if _keys else None)
+
+
+def BACKUP_KEYS() -> list[bytes]:  # noqa: N802  # a setting
+    """Read where backups are made or read, and nowhere else: no other process has the key."""
+    return env.keys("BACKUP_KEY", file=_keys / "backup_key" if _keys else None)
+
+
+BACKUP_PITR = env.flag("CLINCHAT_PITR", default=EMBEDDED)  # base copies, and the log shipped as it is written
+ENVIRONMENT = env.text("CLINCHAT_ENVIRONMENT", "local" if EMBEDDED else "production")[:40]
+OWNER_DATABASE_URL = env.text("CLINCHAT_OWNER_DATABASE_URL")  # of the role that may copy and restore the database
+POSTGRES_PROGRAMS = env.text("CLINCHAT_POSTGRES_PROGRAMS")  # their folder
+S3_URL: str = backups.service()
+S3_REGION: str = env.text("CLINCHAT_S3_REGION", "us-east-1")
+S3_ACCESS_KEY = env.password("CLINCHAT_S3_ACCESS_KEY")
+S3_SECRET_KEY = env.password("CLINCHAT_S3_SECRET_KEY")
+
 # ── Training: its content, the key its certificates are signed with, and a learning record store ───────────────────
 TRAINING_CONTENT = env.text("CLINCHAT_TRAINING_CONTENT") or str(BASE_DIR / "training" / "content")
 CERTIFICATE_KEY = env.key("CERTIFICATE_KEY", file=_keys / "certificate_key" if _keys else None)
@@ -327,6 +349,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "MedicineKind": "chat.api.drugs.KINDS",
         "PartStatus": "chat.api.drugs.HEALTH",
+        "ServiceStatus": "compliance.api.views.USED",
+        "SystemStatus": "compliance.api.views.ALL",
         "DocumentKind": "chat.models.library.Kind",
         "DocumentStatus": "chat.models.library.DocumentVersion.Status",
         "FindingKind": "chat.models.library.Finding.Kind",

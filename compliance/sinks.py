@@ -232,6 +232,42 @@ SINKS: Final = (
             *_of("contenttypes.ContentType", "app_label", "model"),
         ),
     ),
+    Sink(
+        "Backups, restores, holds and erasures: names and reasons",
+        How.NOTE,
+        "Forms and the API mask them for good. They say why, of systems and not of patients.",
+        _NOTES,
+        (
+            *_of("compliance.Backup", "name", "reason"),
+            *_of("compliance.Restore", "reason"),
+            *_of("compliance.Maintenance", "reason"),
+            *_of("compliance.LegalHold", "reason", "end_reason"),
+            *_of("compliance.Erasure", "reason"),
+        ),
+    ),
+    Sink(
+        "Backups, restores, drills, purges: everything else",
+        How.CODE,
+        "States, names of stores, digests, figures, and failures in our own words. A patient is a pseudonym.",
+        _COLUMNS,
+        (
+            *_of("compliance.Backup", "key", "environment", "manifest_sha256", "stores", "progress", "failure"),
+            *_of("compliance.Restore", "step", "failure", "report"),
+            *_of("compliance.Drill", "steps", "assertions", "failure"),
+            *_of("compliance.WalShipping", "position", "segment", "failure"),
+            *_of("compliance.LegalHold", "subject"),
+            *_of("compliance.Purge", "rule"),
+            *_of("compliance.Erasure", "subject"),
+            *_of("compliance.IntegrityRun", "looked", "findings"),
+        ),
+    ),
+    Sink(
+        "Keys of conversations' values",
+        How.SEALED,
+        "Wrapped by the key-encryption key, and never in a backup.",
+        _COLUMNS,
+        _of("compliance.DataKey", "key"),
+    ),
     # ── Everywhere else ─────────────────────────────────────────────────────────────────────────────────────────
     Sink(
         "Database files, write-ahead log, backups",

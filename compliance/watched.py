@@ -21,6 +21,7 @@ from compliance.models import (
     AuditPurge,
     AuditReview,
     Authenticator,
+    Backup,
     BreakGlass,
     Campaign,
     CampaignItem,
@@ -30,9 +31,15 @@ from compliance.models import (
     ControlException,
     ControlOwner,
     ControlResult,
+    DataKey,
     Disclosure,
+    Drill,
+    Erasure,
     Exercise,
     Finding,
+    IntegrityRun,
+    LegalHold,
+    Maintenance,
     MaskReport,
     MaskTerm,
     MonthlyReport,
@@ -41,7 +48,9 @@ from compliance.models import (
     OneTimeLink,
     PolicyAcknowledgement,
     PolicyVersion,
+    Purge,
     Remark,
+    Restore,
     Risk,
     RiskApproval,
     RoleAssignment,
@@ -132,6 +141,19 @@ def register() -> None:
     audit.watch(AuditPurge, shown=_columns(AuditPurge, but=("reason",)))
     _controls()
     _registers()
+    _continuity()
+
+
+def _continuity() -> None:
+    audit.watch(Backup, shown=_columns(Backup, but=("name", "reason", "progress")), ignored=("progress",))
+    audit.watch(Restore, shown=_columns(Restore, but=("reason", "report")))
+    audit.watch(Drill, shown=_columns(Drill, but=("assertions", "steps")))
+    audit.watch(Maintenance, shown=_columns(Maintenance, but=("reason",)))
+    audit.watch(LegalHold, shown=_columns(LegalHold, but=("reason", "end_reason")))
+    audit.watch(Purge, shown=_columns(Purge))
+    audit.watch(DataKey, shown=_columns(DataKey, but=("key",)), object_id="scope")
+    audit.watch(Erasure, shown=_columns(Erasure, but=("reason",)))
+    audit.watch(IntegrityRun, shown=_columns(IntegrityRun, but=("findings", "looked")))
 
 
 def _controls() -> None:

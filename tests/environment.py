@@ -8,7 +8,17 @@ import sys
 import tempfile
 from pathlib import Path
 
-OURS = ("CLINCHAT_", "DATABASE_", "REDIS_", "SECRET_KEY", "SEALING_KEY", "INDEX_KEY", "CERTIFICATE_KEY", "AUDIT_")
+OURS = (
+    "CLINCHAT_",
+    "DATABASE_",
+    "REDIS_",
+    "SECRET_KEY",
+    "SEALING_KEY",
+    "INDEX_KEY",
+    "CERTIFICATE_KEY",
+    "BACKUP_KEY",
+    "AUDIT_",
+)
 for name in [n for n in os.environ if n.startswith(OURS)]:
     if name != "CLINCHAT_TEST_VAR":
         del os.environ[name]

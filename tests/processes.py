@@ -35,6 +35,7 @@ def environment() -> dict[str, str]:
         "SEALING_KEY_FILE": str(keys / "sealing_key"),
         "INDEX_KEY_FILE": str(keys / "index_key"),
         "CERTIFICATE_KEY_FILE": str(keys / "certificate_key"),
+        "BACKUP_KEY_FILE": str(keys / "backup_key"),
         "CLINCHAT_HOSTS": "127.0.0.1",
         "CLINCHAT_TLS": "false",
     }

@@ -70,7 +70,13 @@ def named() -> set[str]:
 
     urls = [
         *(settings.REDIS_URL, settings.CELERY_BROKER_URL, settings.VAULT_ADDR, settings.LDAP_URL),
-        *(settings.OIDC_ISSUER, settings.XAPI_URL, settings.PORTAL_URL, settings.EMBEDDING_ENDPOINT.get("url", "")),
+        *(
+            settings.S3_URL,
+            settings.OIDC_ISSUER,
+            settings.XAPI_URL,
+            settings.PORTAL_URL,
+            settings.EMBEDDING_ENDPOINT.get("url", ""),
+        ),
     ]
     found = {(urlsplit(url).hostname or "").lower() for url in urls if url}
     found |= {str(one["HOST"]).lower() for one in settings.DATABASES.values()}
@@ -81,4 +87,13 @@ def named() -> set[str]:
     if settings.CLINCHAT_KEYS == "kms":
         regions = {arn.split(":")[3] for arn in settings.KMS_KEY_IDS}
         found |= {f"{service}.{region}.amazonaws.com" for region in regions for service in ("kms", "sts")}
+    found |= {host for store in settings.BACKUP_STORES for host in _of_bucket(store, settings.S3_REGION)}
     return found | _also | {socket.gethostname().lower()}
+
+
+def _of_bucket(store: str, region: str) -> set[str]:
+    """The hosts a bucket is reached at when no S3 service of the hospital's own is named."""
+    if not store.startswith("s3://"):
+        return set()
+    bucket = urlsplit(store).netloc
+    return {f"s3.{region}.amazonaws.com", f"{bucket}.s3.{region}.amazonaws.com", f"{bucket}.s3.amazonaws.com"}

@@ -14,3 +14,5 @@ class Queues(StrEnum):
     """Short periodic work started by beat."""
     SEALING = "sealing"
     """The audit trail's seals, every two seconds. Its worker alone may read the signing key."""
+    RECOVERY = "recovery"
+    """Backups, restores, drills: minutes each, one after the other. Its worker alone has the backup key."""

@@ -12,8 +12,16 @@ from pathlib import Path
 from clinchat.local.folders import open_var, private_folder, storage_errors
 from clinchat.local.paths import paths
 
-# The sealing key is an AES-256 key; those of the trail and of certificates are Ed25519; Django asks for 50 characters.
-_BYTES = {"secret_key": 48, "sealing_key": 32, "index_key": 32, "audit_signing_key": 32, "certificate_key": 32}
+# Those of sealing and of backups are AES-256 keys, those of the trail and of certificates Ed25519.
+# Django asks for 50 characters.
+_BYTES = {
+    "secret_key": 48,
+    "sealing_key": 32,
+    "index_key": 32,
+    "audit_signing_key": 32,
+    "certificate_key": 32,
+    "backup_key": 32,
+}
 _PUBLIC = "audit_public_keys"
 
 

@@ -71,6 +71,13 @@ class Action(StrEnum):
     REVIEW_AUDIT = "audit.review"
     KEEP_DISCLOSURES = "disclosures.keep"
     EXPORT_CONTROLS = "controls.export"
+    READ_CONTINUITY = "continuity.read"
+    MAKE_SNAPSHOTS = "snapshots.make"
+    ASK_RESTORE = "restore.ask"
+    APPROVE_RESTORE = "restore.approve"
+    SWITCH_MAINTENANCE = "maintenance.switch"
+    KEEP_HOLDS = "holds.keep"
+    ERASE = "values.erase"
 
 
 EVERY_ROLE = frozenset(Role)
@@ -158,6 +165,13 @@ POLICY: dict[Action, frozenset[Role]] = {
     Action.REVIEW_AUDIT: _OFFICERS,
     Action.KEEP_DISCLOSURES: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
     Action.EXPORT_CONTROLS: _OFFICERS | {Role.AUDITOR},
+    Action.READ_CONTINUITY: _OVERSIGHT | {Role.OPERATOR},
+    Action.MAKE_SNAPSHOTS: frozenset({Role.OPERATOR, Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.ASK_RESTORE: frozenset({Role.OPERATOR, Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.APPROVE_RESTORE: frozenset({Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER, Role.ADMIN}),
+    Action.SWITCH_MAINTENANCE: frozenset({Role.OPERATOR, Role.SECURITY_OFFICER, Role.ADMIN}),
+    Action.KEEP_HOLDS: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
+    Action.ERASE: frozenset({Role.PRIVACY_OFFICER, Role.COMPLIANCE_MANAGER}),
 }
 
 NEEDS_CLEARANCE = frozenset({Action.ASK, Action.CHECK_INTERACTIONS, Action.BREAK_GLASS, Action.REVIEW_LIBRARY})
@@ -205,6 +219,13 @@ PURPOSES: dict[Action, str] = {
     Action.REVIEW_AUDIT: "HCOMPL",
     Action.KEEP_DISCLOSURES: "HCOMPL",
     Action.EXPORT_CONTROLS: "HCOMPL",
+    Action.READ_CONTINUITY: "HSYSADMIN",
+    Action.MAKE_SNAPSHOTS: "HSYSADMIN",
+    Action.ASK_RESTORE: "HSYSADMIN",
+    Action.APPROVE_RESTORE: "HSYSADMIN",
+    Action.SWITCH_MAINTENANCE: "HSYSADMIN",
+    Action.KEEP_HOLDS: "HCOMPL",
+    Action.ERASE: "HCOMPL",
 }
 """Purpose of use of what is done behind a door, for the audit trail (HL7 v3 PurposeOfUse): treatment, health system
 administration, health compliance, break the glass. Actions that touch no patient's data have none."""

@@ -15,6 +15,7 @@ from django.db.models.functions import Coalesce
 from clinchat.lib import clock
 from clinchat.lib.sealed_field import SealedField
 from compliance.models.people import User
+from compliance.models.vault import ScopedField
 from compliance.phi import Label, label_words
 
 LONGEST_NOTE = 500
@@ -57,7 +58,7 @@ class MaskReport(models.Model):
     label = models.CharField(
         max_length=20, blank=True, choices=LABELS, help_text="Of a missed one what its reporter takes it for, if said."
     )
-    words = SealedField()
+    words = ScopedField()
     erased_at = models.DateTimeField(null=True, blank=True, help_text="When the words were, with the conversation's.")
     note = models.CharField(max_length=LONGEST_NOTE, blank=True, help_text="Masked.")
     created_at = models.DateTimeField(default=clock.now)

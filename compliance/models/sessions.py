@@ -56,7 +56,7 @@ class AccessEpoch(models.Model):
     """One row, counted up in the transaction that ends a session or token, closes an account, takes a right or blocks a
     network. Whoever holds something open looks at it once a second (compliance.access.epoch)."""
 
-    id = models.SmallAutoField(primary_key=True)
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
     number = models.BigIntegerField(default=0)
 
     class Meta:

@@ -15,7 +15,15 @@ from tests.local.processes import Start
 def test_keys_are_private_and_long_enough(place: Paths) -> None:
     ensure_keys()
     assert stat.S_IMODE(place.keys.stat().st_mode) == 0o700
-    files = {"secret_key", "sealing_key", "index_key", "audit_signing_key", "audit_public_keys", "certificate_key"}
+    files = {
+        "secret_key",
+        "sealing_key",
+        "index_key",
+        "audit_signing_key",
+        "audit_public_keys",
+        "certificate_key",
+        "backup_key",
+    }
     assert {file.name for file in place.keys.iterdir()} == files
     for name in files:
         assert stat.S_IMODE((place.keys / name).stat().st_mode) == 0o600
@@ -43,7 +51,7 @@ def test_a_new_signing_key_is_published_beside_the_old_one(place: Paths) -> None
         assert (len(after), after[:1]) == (2, before)
     signing = Ed25519PrivateKey.from_private_bytes(base64.b64decode((place.keys / "audit_signing_key").read_text()))
     assert base64.b64decode(after[1]) == signing.public_key().public_bytes_raw()
-    assert len(list(place.keys.iterdir())) == 6
+    assert len(list(place.keys.iterdir())) == 7
 
 
 def test_processes_that_start_together_agree_on_the_keys(place: Paths, start: Start) -> None:
