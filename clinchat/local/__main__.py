@@ -11,6 +11,7 @@ import socket
 import sys
 from collections.abc import Callable
 
+from clinchat import env
 from clinchat.local import postgres, redis_server
 from clinchat.local.folders import open_var, passage, private_folder
 from clinchat.local.keys import ensure_keys
@@ -109,13 +110,21 @@ def _processes(place: Paths) -> list[Process]:
     answers = ("-n", "answers@%h", "-Q", "answers", "--concurrency", "2", "--prefetch-multiplier", "1")
     sealer = ("-n", "sealer@%h", "-Q", "sealing", "--pool", "solo", "--without-heartbeat")
     batch = ("-n", "batch@%h", "-Q", "embedding,maintenance", "--concurrency", "1")
+    keeper = ("-n", "keeper@%h", "-Q", "recovery", "--concurrency", "1", "--prefetch-multiplier", "1")
+    wal = [Process("wal", (sys.executable, "manage.py", "backup", "wal"), stage=2)] if _ships_log() else []
     return [
         Process("web", (*python, "gunicorn", "-c", "deploy/gunicorn.conf.py", "clinchat.wsgi"), patience=5),
         Process("worker", (*worker, *answers), stage=1),
         Process("batch", (*worker, *batch), stage=1),
+        Process("keeper", (*worker, *keeper), stage=1),
         Process("sealer", (*worker, *sealer), stage=2),  # after the others, whose last events it seals
         Process("beat", (*celery, "beat", "--schedule", schedule), stage=1),
+        *wal,
     ]
+
+
+def _ships_log() -> bool:
+    return env.flag("CLINCHAT_PITR", default=embedded("DATABASE_URL"))
 
 
 def _watch(place: Paths, port: int, sign_ins: str) -> Callable[[], str]:

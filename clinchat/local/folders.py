@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import os
 import pwd
 import shutil
@@ -53,6 +54,17 @@ def storage_errors(path: Path) -> Iterator[None]:
             raise disk_full(path) from None
         me = account_name(os.geteuid())
         raise LocalError(f"{me} cannot use {error.filename or path}: {error.strerror}.") from None
+
+
+@contextmanager
+def locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the folder's lock, which the system drops when its holder dies. Raises BlockingIOError, or waits."""
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
 
 
 def require_room(var: Path) -> None:

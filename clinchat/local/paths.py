@@ -54,10 +54,15 @@ def redis_url() -> str:
     return f"unix://{paths().redis_socket}?db=0"
 
 
+def fits_socket(folder: Path) -> bool:
+    """Whether PostgreSQL can have its socket in this folder."""
+    longest = os.fsencode(folder / ".s.PGSQL.5432")
+    return len(longest) <= _LONGEST_SOCKET and _PLAIN.fullmatch(str(folder)) is not None
+
+
 def _run_dir(var: Path) -> Path:
     run = var / "run"
-    longest = os.fsencode(run / "pg" / ".s.PGSQL.5432")
-    if len(longest) <= _LONGEST_SOCKET and _PLAIN.fullmatch(str(run)):
+    if fits_socket(run / "pg"):
         return run
     # Not TMPDIR: it differs between shells, and every process of this var has to find the same sockets.
     tmp = Path("/tmp")  # nosec B108  # private_folder looks at whose it is

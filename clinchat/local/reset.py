@@ -50,8 +50,7 @@ def reset(place: Paths) -> None:
         place.keys,
         place.log,
         place.run,
-        place.var / "static",
-        place.var / "checkpoints",
+        *(place.var / name for name in ("static", "checkpoints", "backups", "wal", "scratch")),
     ):
         with storage_errors(folder), suppress(FileNotFoundError):
             shutil.rmtree(folder)

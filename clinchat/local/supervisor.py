@@ -81,15 +81,6 @@ def spawn(
 
     Should this process be killed and leave no time to stop the command, Linux does.
     """
-    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
-    parent = os.getpid()
-
-    def follow_parent() -> None:
-        if libc is not None:
-            libc.prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-            if os.getppid() != parent:
-                os._exit(1)
-
     return subprocess.Popen(
         command,
         stdin=subprocess.DEVNULL,
@@ -98,8 +89,22 @@ def spawn(
         env=env,
         cwd=cwd,
         start_new_session=True,
-        preexec_fn=follow_parent,  # noqa: PLW1509 - the supervisor has one thread
+        preexec_fn=follow_parent(),  # noqa: PLW1509 - the supervisor has one thread
     )
+
+
+def follow_parent(number: int = signal.SIGTERM) -> Callable[[], None]:
+    """What a child does between fork and exec so that Linux sends it `number` when its parent's thread is gone."""
+    libc = ctypes.CDLL(None) if sys.platform == "linux" else None
+    parent = os.getpid()
+
+    def follow() -> None:
+        if libc is not None:
+            libc.prctl(_PR_SET_PDEATHSIG, number)
+            if os.getppid() != parent:
+                os._exit(1)
+
+    return follow
 
 
 def stop_signals() -> list[signal.Signals]:
