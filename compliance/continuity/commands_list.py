@@ -1,0 +1,61 @@
+"""manage.py backup list"""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser
+from typing import Any
+
+from compliance.continuity import reading
+from compliance.continuity.commands import DONE, REFUSED, Console, with_json
+from compliance.continuity.manifests import Manifest
+from compliance.continuity.stores import first, named
+from compliance.models import Backup
+
+HELP = (
+    "List the finished backups of a store, as their signed manifests say; it works without a database. Exit code 3: "
+    "there is one whose manifest is not believed."
+)
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("--store", default="", help="Which store, as named in CLINCHAT_BACKUPS (default: the first).")
+    parser.add_argument("--kind", choices=Backup.Kind.values, help="Only backups of this kind.")
+    with_json(parser)
+
+
+def run(options: dict[str, Any], console: Console) -> int:
+    store = named(options["store"]) if options["store"] else first()
+    found = dict(reading.entries(store))
+    good = [one for one in found.values() if isinstance(one, Manifest)]
+    bad = {key: one.words for key, one in found.items() if not isinstance(one, Manifest)}
+    good = [one for one in good if options["kind"] in (None, one.kind)]
+    if options["json"]:
+        console.json({"store": store.name, "backups": [_shown(one) for one in good], "refused": bad})
+    else:
+        for one in good:
+            console.out(
+                f"{one.key}  {one.kind:4}  {one.type:14}  {one.size / 2**20:9.1f} MiB  "
+                f"kept until {one.keep_until:%Y-%m-%d}  {one.name}"
+            )
+        for key, words in bad.items():
+            console.say(f"{key}  not believed: {words}")
+        console.out(f"{len(good)} in {store.name}")
+    return REFUSED if bad else DONE
+
+
+def _shown(one: Manifest) -> dict[str, Any]:
+    return {
+        "key": one.key,
+        "id": one.id,
+        "kind": one.kind,
+        "type": one.type,
+        "name": one.name,
+        "environment": one.environment,
+        "as_of": one.as_of.isoformat(),
+        "made_at": one.made_at.isoformat(),
+        "keep_until": one.keep_until.isoformat(),
+        "app_version": one.app_version,
+        "size": one.size,
+        "tables": len(one.rows),
+        "rows": sum(each["rows"] for each in one.rows.values()),
+    }

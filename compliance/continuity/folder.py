@@ -1,0 +1,164 @@
+"""Backups in a folder: another disk, a mounted volume. Files are for the account of the program alone.
+
+A file takes its name when it is whole and on the disk. Until when it is kept stands beside it in a file of its own
+(".<name>.kept"); that binds this program, not whoever rules the machine.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from clinchat.lib import clock
+from compliance.continuity.refusals import Absent, Kept, StoreFailed
+from compliance.continuity.stores import PIECE, Entry, checked
+
+_DRAFT = ".draft-"
+
+
+class Folder:
+    def __init__(self, where: str) -> None:
+        self.name = where
+        self._root = Path(where)
+
+    @property
+    def locks(self) -> bool:
+        return False
+
+    def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> int:
+        place = self._place(name)
+        self._let_go(name)
+        draft = place.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
+        try:
+            with self._told():
+                self._make_folder(place.parent)
+                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            size = self._write(descriptor, chunks)
+            with self._told():
+                if keep_until is not None:
+                    self._note(place, keep_until)
+                draft.replace(place)
+                _sync(place.parent)
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+        return size
+
+    def keep(self, name: str, until: datetime) -> None:
+        place = self._place(name)
+        with self._told():
+            if not place.is_file():
+                raise Absent(f"{name} is not in {self.name}.")
+            kept = self._kept_until(name)
+            if kept is None or kept < until:
+                self._note(place, until)
+
+    def open(self, name: str) -> Iterator[bytes]:
+        with self._told():
+            try:
+                file = self._place(name).open("rb")
+            except FileNotFoundError:
+                raise Absent(f"{name} is not in {self.name}.") from None
+            with file:
+                while piece := file.read(PIECE):
+                    yield piece
+
+    def list(self, prefix: str = "") -> Iterator[Entry]:
+        with self._told():
+            found = []
+            for folder, folders, files in os.walk(self._root):
+                folders[:] = [one for one in folders if not one.startswith(".")]
+                for file in files:
+                    path = Path(folder, file)
+                    name = path.relative_to(self._root).as_posix()
+                    if not file.startswith(".") and name.startswith(prefix):
+                        with suppress(FileNotFoundError):  # removed meanwhile
+                            state = path.stat()
+                            found.append(Entry(name, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC)))
+        yield from sorted(found, key=lambda entry: entry.name)
+
+    def delete(self, name: str) -> None:
+        place = self._place(name)
+        self._let_go(name)
+        with self._told():
+            place.unlink(missing_ok=True)
+            _note_of(place).unlink(missing_ok=True)
+        for folder in place.parents:
+            if folder == self._root:
+                break
+            with suppress(OSError):  # something else is in it, or was put there just now
+                folder.rmdir()
+
+    def sweep(self, before: datetime) -> int:
+        swept = 0
+        with self._told():
+            for draft in self._root.rglob(f"{_DRAFT}*"):
+                if draft.stat().st_mtime < before.timestamp():
+                    draft.unlink(missing_ok=True)
+                    swept += 1
+        return swept
+
+    def _place(self, name: str) -> Path:
+        return self._root / checked(name)
+
+    def _let_go(self, name: str) -> None:
+        """Raises Kept before its time."""
+        kept = self._kept_until(name)
+        if kept is not None and kept > clock.now() and self._place(name).exists():
+            raise Kept(f"{name} in {self.name} is kept until {kept:%Y-%m-%d %H:%M} UTC.")
+
+    def _kept_until(self, name: str) -> datetime | None:
+        with self._told():
+            try:
+                return datetime.fromisoformat(_note_of(self._place(name)).read_text(encoding="ascii"))
+            except FileNotFoundError:
+                return None
+            except ValueError:
+                raise StoreFailed(f"It cannot be read until when {name} in {self.name} is kept.") from None
+
+    def _note(self, place: Path, until: datetime) -> None:
+        draft = place.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
+        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        self._write(descriptor, [until.isoformat().encode("ascii")])
+        draft.replace(_note_of(place))
+        _sync(place.parent)
+
+    def _write(self, descriptor: int, chunks: Iterable[bytes]) -> int:
+        size = 0
+        with os.fdopen(descriptor, "wb", buffering=0) as file:
+            for chunk in chunks:
+                with self._told():
+                    view = memoryview(chunk)
+                    while view:
+                        view = view[file.write(view) or 0 :]
+                size += len(chunk)
+            with self._told():
+                os.fsync(file.fileno())
+        return size
+
+    def _make_folder(self, folder: Path) -> None:
+        for each in reversed([folder, *folder.parents]):
+            each.mkdir(mode=0o700, exist_ok=True)  # with parents=True they would be open to others
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            raise StoreFailed(f"The store {self.name} failed: {error.strerror}.") from None
+
+
+def _note_of(place: Path) -> Path:
+    return place.with_name(f".{place.name}.kept")
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
