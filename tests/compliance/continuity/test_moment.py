@@ -1,0 +1,302 @@
+"""The database as it was at a moment: to the second, or refused."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import shutil
+import tarfile
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+
+from compliance.continuity import base, keys, manifests, moment, streams, wal
+from compliance.continuity.base import Stretch
+from compliance.continuity.folder import Folder
+from compliance.continuity.manifests import Manifest, Part
+from compliance.continuity.refusals import Altered, Truncated, WrongKey
+from compliance.continuity.wal import LogMissing, Outside
+from tests.compliance.continuity import live as lives
+from tests.compliance.continuity.live import beats, laid_out, segments
+
+SECOND = timedelta(seconds=1)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _var() -> Iterator[None]:
+    with lives.in_memory():
+        yield
+
+
+@dataclass
+class Past:
+    """What was written, and what is left of it: a copy of the files, and a store with the log."""
+
+    beats: list[datetime]
+    copy: bytes
+    stretch: Stretch
+    copied: datetime
+    as_of: datetime
+    store: Folder
+
+
+@pytest.fixture(scope="module")
+def past() -> Past:
+    with lives.live(settings.VAR / "store") as live, live.shipped(), live.written():
+        live.caught_up()
+        copy = live.copy()
+        copied = live.caught_up()
+        for _ in range(3):
+            live.fill(8)
+            time.sleep(1)
+        as_of = live.caught_up()
+    stretch = base.unpack([copy], _new("copy"))
+    return Past(live.beats, copy, stretch, copied, as_of, live.store)
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    made = _new("folder")
+    yield made
+    shutil.rmtree(made)
+
+
+@pytest.fixture
+def spare(past: Past, folder: Path) -> Folder:
+    """A copy of the store that may be damaged."""
+    store = Folder(str(folder / "store"))
+    for entry in past.store.list(""):
+        store.put(entry.name, past.store.open(entry.name))
+    return store
+
+
+def test_ten_of_ten_moments_within_a_second(past: Past) -> None:
+    chance = random.Random(10)
+    known = [at for at in past.beats if past.copied < at < past.as_of - SECOND / 2]
+    for number in range(10):
+        beat = known[int(len(known) * (number + chance.random()) / 10)]
+        chosen = beat + SECOND / 2 * chance.random()  # a busy machine may not have written for longer
+        with moment.recovered(laid_out(past.copy), past.store, until=chosen) as server:
+            found = beats(server)
+        written = [at for at in past.beats if at <= chosen]
+        assert found[-1] <= chosen
+        assert chosen - found[-1] < SECOND
+        assert found == written[: len(found)]  # all before it, in order, and none is missing
+        assert len(written) - len(found) <= 1  # one may have been written before the moment and committed after
+
+
+def test_the_last_that_is_in_the_store(past: Past) -> None:
+    with moment.recovered(laid_out(past.copy), past.store) as server:
+        found = beats(server)
+        with server.connect() as connection:
+            assert connection.execute("SELECT pg_is_in_recovery(), count(*) > 20000 FROM bulk").fetchone() == (
+                False,
+                True,
+            )
+    assert found == past.beats[: len(found)]
+    assert len([at for at in past.beats if at <= past.as_of]) - len(found) <= 1
+
+
+def test_a_moment_after_which_nothing_was_committed(folder: Path) -> None:
+    """PostgreSQL would refuse: its log ends before it could know that the moment was reached."""
+    with lives.live(folder / "store") as live, live.shipped():
+        live.caught_up()
+        copy = live.copy()
+        with live.written():
+            live.caught_up()
+        as_of = live.caught_up()
+        with moment.recovered(laid_out(copy), live.store, until=as_of) as server:
+            assert beats(server) == live.beats
+
+
+def test_a_moment_that_is_not_in_the_store_yet(past: Past) -> None:
+    with pytest.raises(Outside) as raised, moment.recovered(laid_out(past.copy), past.store, until=past.as_of + SECOND):
+        pass
+    assert wal.shown(past.as_of) in raised.value.words
+
+
+def test_a_missing_segment_is_refused(past: Past, spare: Folder, folder: Path) -> None:
+    lost = segments(spare)[-2]
+    Path(spare.name, lost).unlink()
+    early = past.copied + timedelta(microseconds=1)  # what comes in the next minute is read too, to be sure
+    for until in (None, early):
+        with pytest.raises(LogMissing, match=lost.rpartition("/")[2]):
+            wal.fetch(spare, past.stretch, folder, until=until)
+
+
+@pytest.mark.parametrize("place", [0.0, 0.0005, 0.5, 0.9999])
+def test_a_flipped_bit_in_the_log_is_refused(past: Past, spare: Folder, folder: Path, place: float) -> None:
+    path = Path(spare.name, segments(spare)[-2])
+    data = bytearray(path.read_bytes())
+    data[int(place * len(data))] ^= 1
+    path.write_bytes(data)
+    with pytest.raises((Altered, WrongKey)):
+        wal.fetch(spare, past.stretch, folder)
+    assert not (folder / path.name).exists()
+
+
+def test_segments_that_changed_places_are_refused(past: Past, spare: Folder, folder: Path) -> None:
+    one, other = (Path(spare.name, name) for name in segments(spare)[-3:-1])
+    data = one.read_bytes()
+    one.write_bytes(other.read_bytes())
+    other.write_bytes(data)
+    with pytest.raises(Altered):
+        wal.fetch(spare, past.stretch, folder)
+
+
+def test_a_segment_that_was_cut_off_is_refused(past: Past, spare: Folder, folder: Path) -> None:
+    path = Path(spare.name, segments(spare)[-2])
+    path.write_bytes(path.read_bytes()[:-100])
+    with pytest.raises((Altered, Truncated)):
+        wal.fetch(spare, past.stretch, folder)
+
+
+def test_nothing_starts_from_a_damaged_store(past: Past, spare: Folder) -> None:
+    Path(spare.name, segments(spare)[-2]).unlink()
+    with pytest.raises(LogMissing), moment.recovered(laid_out(past.copy), spare):
+        pass
+    assert list((settings.VAR / "scratch").iterdir()) == []
+
+
+def test_another_key_is_refused(past: Past, folder: Path) -> None:
+    ring = [keys.of(bytes(32))]
+    with pytest.raises(WrongKey):
+        wal.logs(past.store, ring=ring)
+    with pytest.raises(WrongKey):
+        wal.fetch(past.store, past.stretch, folder, ring=ring)
+
+
+@pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
+def test_a_flipped_bit_in_the_copy_is_refused(past: Past, folder: Path, place: float) -> None:
+    """Without the encryption around it: the copy's own list notices too."""
+    data = bytearray(past.copy)
+    data[_inside_a_file(past.copy, place)] ^= 1
+    with pytest.raises(Altered):
+        base.unpack([bytes(data)], folder)
+
+
+def test_a_copy_that_was_cut_off_is_refused(past: Past, folder: Path) -> None:
+    with pytest.raises(Truncated):
+        base.unpack([past.copy[: len(past.copy) // 2]], folder)
+
+
+# ── From a backup in the store ─────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.fixture
+def backup(past: Past, spare: Folder) -> Folder:
+    """The store with the copy in it, as `backup create` leaves one."""
+    _keep(spare, past.copy, past.copied)
+    return spare
+
+
+@pytest.mark.django_db
+def test_the_newest_copy_before_the_moment_is_taken(past: Past, backup: Folder) -> None:
+    _keep(backup, b"no copy, and later than the moment", past.as_of - SECOND)
+    chosen = past.as_of - 2 * SECOND
+    with moment.at(chosen, store=backup) as server:
+        assert chosen - SECOND < beats(server)[-1] <= chosen
+    assert moment.covered(backup) == (past.copied, past.as_of)
+
+
+@pytest.mark.django_db
+def test_the_last_of_a_backup(past: Past, backup: Folder) -> None:
+    with moment.newest(store=backup) as server:
+        assert beats(server)[-1] >= past.as_of - SECOND
+
+
+@pytest.mark.django_db
+def test_the_log_of_a_lost_server_is_of_use_when_another_one_has_begun(past: Past, backup: Folder) -> None:
+    since, until = past.as_of + SECOND, past.as_of + 3 * SECOND
+    later = replace(wal.logs(backup)[-1], system="1", since=since, as_of=until)
+    wal.note(backup, later, key=keys.newest())
+    _keep(backup, b"of the new server", since)
+    assert moment.covered(backup) == (since, until)
+    with moment.at(past.as_of - SECOND, store=backup) as server:
+        assert beats(server)[-1] <= past.as_of - SECOND
+    with pytest.raises(Outside, match=r"from .* UTC and from .* UTC"), moment.at(until + SECOND, store=backup):
+        pass
+
+
+@pytest.mark.django_db
+def test_moments_that_cannot_be_gone_back_to(past: Past, backup: Folder) -> None:
+    for chosen in (past.copied - SECOND, past.as_of + SECOND):
+        with (
+            pytest.raises(Outside, match=r"One can go back to moments from .* UTC to .* UTC"),
+            moment.at(chosen, store=backup),
+        ):
+            pass
+
+
+@pytest.mark.django_db
+def test_a_store_without_a_copy(past: Past, spare: Folder) -> None:
+    with pytest.raises(Outside, match="no copy yet"), moment.newest(store=spare):
+        pass
+
+
+@pytest.mark.django_db
+def test_a_flipped_bit_in_a_stored_copy_is_refused(past: Past, backup: Folder) -> None:
+    path = next(Path(backup.name).glob("backups/*/base.tar"))
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+    with pytest.raises(Altered), moment.newest(store=backup):
+        pass
+
+
+def test_the_log_is_kept_as_long_as_a_copy_needs_it(past: Past, backup: Folder) -> None:
+    there = segments(backup)
+    month = timedelta(days=30).total_seconds()
+    for name in there[:2]:
+        os.utime(Path(backup.name, name), (time.time() - month, time.time() - month))
+        Path(backup.name, name).with_name(f".{Path(name).name}.kept").unlink(missing_ok=True)
+    assert wal.prune(dry_run=True, stores=[backup]) == 2
+    assert segments(backup) == there
+    assert wal.prune(stores=[backup]) == 2
+    assert segments(backup) == there[2:]
+
+
+def _keep(store: Folder, copy: bytes, as_of: datetime) -> None:
+    """A backup of the kind `base`, signed."""
+    id_, key = uuid.uuid4(), keys.newest()
+    folder = manifests.key_of(str(id_), as_of)
+    sealed = b"".join(streams.encrypt([copy], key=key, place=f"{id_}/base.tar"))
+    part = Part("base.tar", len(sealed), sha256(sealed).hexdigest(), len(copy), sha256(copy).hexdigest())
+    manifest = Manifest(
+        id=str(id_),
+        key=folder,
+        kind="base",
+        type="scheduled",
+        name="Copy",
+        environment="local",
+        as_of=as_of,
+        made_at=as_of,
+        keep_until=as_of + timedelta(days=7),
+        app_version="0",
+        schema={},
+        tools={},
+        parts=(part,),
+    )
+    store.put(manifests.place(folder, "base.tar"), [sealed])
+    store.put(manifests.place(folder, manifests.MANIFEST), [manifests.written(manifest, key=key)])
+
+
+def _new(name: str) -> Path:
+    return Path(tempfile.mkdtemp(prefix=f"{name}-", dir=settings.VAR))
+
+
+def _inside_a_file(copy: bytes, place: float) -> int:
+    """A place among the bytes of a file, and not of what tar says of it or fills it up with."""
+    with tarfile.open(fileobj=io.BytesIO(copy)) as tar:
+        large = [member for member in tar if member.isfile() and member.size > 8192]
+    chosen = large[int(place * len(large))]
+    return chosen.offset_data + chosen.size // 2
