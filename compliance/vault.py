@@ -6,17 +6,20 @@ Opened for the author, in an emergency, and for masking.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.db.models import Count, QuerySet
 
 from clinchat.lib import sealed
-from compliance import audit, phi
+from compliance import audit, data_keys, phi
 from compliance.access import emergency
+from compliance.continuity import holds
 from compliance.models import VaultEntry
 from compliance.phi import Entity, Label
 
@@ -34,26 +37,28 @@ def known(scope: UUID) -> tuple[Entity, ...]:
 
     For the masking step only: nothing that leaves the server may be made from it.
     """
-    return tuple(
-        Entity(phi.as_token(entry.token), Label(entry.label), entry.value, entry.spelling)
-        for entry in VaultEntry.objects.filter(scope=scope).order_by("pk")
-    )
-
-
-def store(scope: UUID, entities: Iterable[Entity]) -> None:
-    """Seal new entities of a conversation. A token and spelling that are already taken raise IntegrityError."""
-    VaultEntry.objects.bulk_create(
-        VaultEntry(
-            scope=scope,
-            token=entity.token,
-            spelling=entity.spelling,
-            label=entity.label,
-            value=entity.value,
-            blind_index=_blind_index(entity.value, entity.label),
-            patient=pseudonym(entity.value) if entity.label is Label.MRN else "",
+    with data_keys.at_hand():
+        return tuple(
+            Entity(phi.as_token(entry.token), Label(entry.label), entry.value, entry.spelling)
+            for entry in VaultEntry.objects.filter(scope=scope).order_by("pk")
         )
-        for entity in entities
-    )
+
+
+def store(scope: UUID, entities: Collection[Entity]) -> None:
+    """Seal new entities of a conversation. A token and spelling that are already taken raise IntegrityError."""
+    with data_keys.at_hand():
+        VaultEntry.objects.bulk_create(
+            VaultEntry(
+                scope=scope,
+                token=entity.token,
+                spelling=entity.spelling,
+                label=entity.label,
+                value=entity.value,
+                blind_index=_blind_index(entity.value, entity.label),
+                patient=pseudonym(entity.value) if entity.label is Label.MRN else "",
+            )
+            for entity in entities
+        )
 
 
 def open_for(user: User | AnonymousUser, *, scope: UUID, author_id: UUID) -> tuple[Entity, ...]:
@@ -89,14 +94,32 @@ def held() -> QuerySet[VaultEntry, UUID]:
     return VaultEntry.objects.exclude(blind_index=_ERASED).values_list("scope", flat=True)
 
 
-def erase(scopes: Iterable[UUID]) -> int:
-    """Forget the values of conversations whose retention is over; returns how many there were. Tokens stay tokens."""
-    count = 0
-    for entry in VaultEntry.objects.filter(scope__in=list(scopes)).exclude(blind_index=_ERASED):
+@dataclass(frozen=True, slots=True)
+class Erased:
+    """What was made unreadable for good."""
+
+    keys: int = 0
+    values: int = 0
+
+
+@transaction.atomic
+def erase(scopes: Collection[UUID]) -> Erased:
+    """Destroy the keys of conversations and forget the values behind their tokens, in every copy. Tokens stay tokens.
+
+    What a legal hold is on stays as it is.
+    """
+    free = set(scopes) - holds.scopes_held(scopes)
+    keys = data_keys.destroy(free)
+    entries = list(VaultEntry.objects.select_for_update().filter(scope__in=free).exclude(blind_index=_ERASED))
+    for entry in entries:
         entry.value, entry.blind_index = "", _ERASED
         entry.save(update_fields=["value", "blind_index"])
-        count += 1
-    return count
+    return Erased(keys, len(entries))
+
+
+def remove(scopes: Collection[UUID]) -> None:
+    """Delete the tokens of conversations that are deleted themselves, after `erase`."""
+    VaultEntry.objects.filter(scope__in=scopes, blind_index=_ERASED).delete()
 
 
 def counts(since: datetime) -> Counter[str]:

@@ -38,7 +38,7 @@ class _Opening:
             instance.refresh_from_db(fields=[name])  # it was deferred
         value = instance.__dict__[name]
         if isinstance(value, _Closed):
-            value = sealed.unseal(value.blob, aad=self.field.place(instance)).decode()
+            value = self.field.opened(instance, sealed.unseal(value.blob, aad=self.field.place(instance)))
             instance.__dict__[name] = value
         return value
 
@@ -88,7 +88,17 @@ class SealedField(SealedFieldBase):
             if value.blob.startswith(sealed.head(keys().current())):
                 return value.blob
             return sealed.rewrap(value.blob, aad=self.place(model_instance))
-        return None if value is None else sealed.seal(str(value).encode(), aad=self.place(model_instance))
+        if value is None:
+            return None
+        return sealed.seal(self.closed(model_instance, str(value)), aad=self.place(model_instance))
+
+    def closed(self, instance: models.Model, text: str) -> bytes:
+        """What is sealed for a text. A field that has a key of its own beneath the seal says so here, and below."""
+        return text.encode()
+
+    def opened(self, instance: models.Model, data: bytes) -> str:
+        """The text that `closed` made `data` of."""
+        return data.decode()
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
         """Only sealed bytes reach the database: update() and bulk_update() do not know the row and cannot seal."""

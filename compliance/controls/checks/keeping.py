@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -21,36 +22,21 @@ from django.test.utils import override_settings
 
 from clinchat.lib import clock
 from clinchat.lib.keys import KeysUnavailable, Unsealable
-from compliance import rotation
+from compliance import rotation, vault
 from compliance.audit import retention, signing
+from compliance.continuity import retention as rules_of_retention
+from compliance.continuity.retention import Rule
 from compliance.controls import canary, readable
 from compliance.controls.registry import CannotLook, Found, check
-from compliance.models import Attestation, AuditEvent, AuditPurge, Code, Seal, SealedEvent
+from compliance.models import Attestation, AuditEvent, AuditPurge, Code, LegalHold, Purge, Seal, SealedEvent
+from compliance.phi import Entity, Label
 
 YEARS_OF_TRAIL: Final = 10
 
 # ── How long ────────────────────────────────────────────────────────────────────────────────────────────────────
 
-KEPT: Final = {
-    "training": (
-        *("training_moduleversion", "training_enrolment", "training_lessonread", "training_attempt"),
-        *("training_answer", "training_certificate"),
-    ),
-    "approvals": ("training_accessrequest", "training_stagedecision", "training_delegation"),
-    "policies": ("compliance_policyversion", "compliance_policyacknowledgement"),
-    "controls": (
-        *("compliance_controlresult", "compliance_catalogueversion", "compliance_attestation"),
-        *("compliance_controlexception", "compliance_official", "compliance_monthlyreport"),
-    ),
-    "registers": (
-        *("compliance_asset", "compliance_risk", "compliance_riskapproval", "compliance_vendor"),
-        *("compliance_agreement", "compliance_exercise", "compliance_auditreview", "compliance_disclosure"),
-        *("compliance_amendment", "compliance_scanrun", "compliance_finding"),
-    ),
-}
-"""Tables nothing may be deleted from: what is kept for good is kept for seven years. Incidents do not exist yet."""
-NEVER_DELETED: Final = ("chat.Document", "chat.DocumentVersion", "chat.Release")
-"""Documents: no trigger refuses, but each deletion would be an event of the trail, and there must be none."""
+KINDS: Final = {"trail", "training", "approvals", "policies", "controls", "registers", "continuity", "documents"}
+"""What must have a rule that keeps it, whichever app has it. Incidents do not exist yet."""
 _REFUSING: Final = """
 SELECT tgrelid::regclass::text FROM pg_trigger
 WHERE tgenabled IN ('O', 'A') AND (tgtype & 8) = 8 AND (tgtype & 2) = 2 AND tgqual IS NULL
@@ -68,11 +54,12 @@ def policy() -> Found:
     with connection.cursor() as cursor:
         cursor.execute(_REFUSING)
         kept = {table for (table,) in cursor.fetchall()}
-    tables = [table for group in KEPT.values() for table in group]
+    rules = rules_of_retention.rules()
+    tables = [table for one in rules for table in one.tables]
     failing = [f"table {table} can be deleted from" for table in tables if table not in kept]
-    deleted = AuditEvent.objects.filter(code=Code.SENSITIVE_DELETE, object_type__in=NEVER_DELETED).count()
-    failing += [f"{deleted} documents were deleted"] if deleted else []
-    failing += [] if retention.YEARS >= YEARS_OF_TRAIL else [f"the trail is kept {retention.YEARS} years"]
+    failing += [f"no rule keeps {kind}" for kind in sorted(KINDS - {one.key for one in rules})]
+    failing += list(_short(rules))
+    failing += list(_gone_too_early(rules))
     failing += list(_early_purges())
     purges = list(AuditPurge.objects.filter(status=AuditPurge.Status.DONE))
     for one in purges:
@@ -81,18 +68,39 @@ def policy() -> Found:
     failing += [f"no events of {month:%Y-%m}, and no purge of them" for month in _lost_months(purges)]
     return Found(
         ok=not failing,
-        observed=f"trail {retention.YEARS} years, {len(tables)} tables of records kept for good, {len(purges)} purges, "
-        f"{len(failing)} things wrong",
-        subjects=len(tables) + len(purges) + 3 + len(failing),
+        observed=f"{len(rules)} rules, trail {retention.YEARS} years, {len(tables)} tables of records kept for good, "
+        f"{len(purges)} purges of the trail, {len(failing)} things wrong",
+        subjects=len(rules) + len(tables) + len(purges) + 4 + len(failing),
         failing=failing,
         evidence={
-            "classes": {name: len(group) for name, group in KEPT.items()},
+            "rules": {one.key: one.days() if one.days else f"{one.years} years" for one in rules},
             "trail_years": retention.YEARS,
-            "values_days": settings.VALUES_DAYS,
             "legal_hold": settings.LEGAL_HOLD,
+            "holds": LegalHold.objects.filter(ended_at=None).count(),
             "purges": len(purges),
         },
     )
+
+
+def _short(rules: list[Rule]) -> Iterator[str]:
+    """Rules that keep what is kept for good for less than seven years, and the trail for less than ten."""
+    for one in rules:
+        least = YEARS_OF_TRAIL if one.key == "trail" else rules_of_retention.FOR_GOOD_YEARS
+        years = retention.YEARS if one.key == "trail" else one.years
+        if one.due is None and years < least:
+            yield f"{one.key} is kept {years} years"
+
+
+def _gone_too_early(rules: list[Rule]) -> Iterator[str]:
+    """Turns of a rule that went further than any setting lets it, and deletions of what nothing may delete."""
+    undeleted = [kind for one in rules for kind in one.undeleted]
+    deleted = AuditEvent.objects.filter(code=Code.SENSITIVE_DELETE, object_type__in=undeleted).count()
+    if deleted:
+        yield f"{deleted} documents were deleted"
+    least = {one.key: timedelta(days=one.least) for one in rules}
+    for turn in Purge.objects.all():
+        if turn.before > turn.ran_at - least.get(turn.rule, timedelta()):
+            yield f"turn {turn.pk} of {turn.rule} was early"
 
 
 def _years_before(day: date) -> date:
@@ -118,6 +126,11 @@ def _early_purges() -> Iterator[str]:
     with suppress(retention.OnHold), transaction.atomic(), override_settings(LEGAL_HOLD=True):
         retention.approve(purge_id=old.pk, actor=decides)
         yield "a legal hold does not stop a purge"
+    scope = uuid.uuid4()
+    vault.store(scope, [Entity("[NAME-1]", Label.NAME, "Canary")])
+    LegalHold.objects.create(kind=LegalHold.Kind.CONVERSATION, subject=str(scope), reason="Canary", placed_by=asks)
+    if vault.erase([scope]).values:
+        yield "a hold on a conversation does not keep its values"
 
 
 def _lost_months(purges: list[AuditPurge]) -> list[date]:

@@ -8,6 +8,7 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import date, timedelta
 from io import BytesIO, StringIO
 from pathlib import Path
@@ -21,8 +22,20 @@ from clinchat.lib import clock
 from compliance import audit
 from compliance.audit import export, handed, retention, writer
 from compliance.audit.search import EventFilter
+from compliance.continuity import holds
+from compliance.continuity import retention as rules
 from compliance.controls import attestations, readable
-from compliance.models import Attestation, AuditEvent, AuditPurge, Code, ControlResult, Official, Seal, VaultEntry
+from compliance.models import (
+    Attestation,
+    AuditEvent,
+    AuditPurge,
+    Code,
+    ControlResult,
+    Official,
+    Purge,
+    Seal,
+    VaultEntry,
+)
 from tests import cast
 from tests.breaking import undone
 from tests.compliance.sealed_trail import sql
@@ -45,7 +58,7 @@ def five_years(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 def test_five_years(monkeypatch: pytest.MonkeyPatch) -> None:
     found = proven("retention.policy", five_years(monkeypatch))
     assert set(found.failing) == {
-        "the trail is kept 5 years",
+        "trail is kept 5 years",
         "a purge of what is nine years old can be asked for",
     }
 
@@ -66,6 +79,26 @@ def test_fault_records_that_can_be_deleted(table: str) -> None:
 def test_fault_a_hold_that_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(retention, "approve", lambda **_: None)
     assert look("retention.policy").failing == ["a legal hold does not stop a purge"]
+
+
+def test_fault_a_hold_on_a_conversation_that_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holds, "scopes_held", lambda _: set())
+    assert look("retention.policy").failing == ["a hold on a conversation does not keep its values"]
+
+
+def test_fault_a_kind_of_record_without_a_rule(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delitem(rules._rules, "training")
+    assert look("retention.policy").failing == ["no rule keeps training"]
+
+
+def test_fault_a_rule_that_keeps_too_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(rules._rules, "training", replace(rules.named("training"), years=5))
+    assert look("retention.policy").failing == ["training is kept 5 years"]
+
+
+def test_fault_a_turn_that_went_too_far() -> None:
+    made = Purge.objects.create(rule="conversations", before=clock.now() - timedelta(days=3), removed=1)
+    assert look("retention.policy").failing == [f"turn {made.pk} of conversations was early"]
 
 
 def test_fault_an_early_purge() -> None:
@@ -113,9 +146,9 @@ def test_under_a_legal_hold_nothing_is_forgotten(settings: Any) -> None:
     )
     type(turn.conversation).objects.update(updated_at=clock.now() - timedelta(days=400))
     settings.LEGAL_HOLD = True
-    assert services.forget_values() == 0
+    assert rules.purge(dry_run=False, only=["values"])[0].removed == 0
     settings.LEGAL_HOLD = False
-    assert services.forget_values() > 0
+    assert rules.purge(dry_run=False, only=["values"])[0].removed > 0
 
 
 # ── Still readable ────────────────────────────────────────────────────────────────────────────────────────────

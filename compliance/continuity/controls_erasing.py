@@ -1,0 +1,141 @@
+"""The check of erasures: once its key is destroyed, nothing of a conversation that nobody has can be read anywhere."""
+
+from __future__ import annotations
+
+import base64
+import json
+import uuid
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import timedelta
+from typing import Final
+
+from django.db import connection
+from django.db.models import Max
+from psycopg import sql
+
+from clinchat.lib import clock, sealed
+from clinchat.lib.keys import Unsealable
+from compliance import data_keys, vault
+from compliance.continuity import key_copies
+from compliance.continuity.refusals import Absent, ContinuityError, NoKey, Refused
+from compliance.continuity.stores import stores
+from compliance.controls.registry import CannotLook, Found, check
+from compliance.models import DataKey, Drill, VaultEntry
+from compliance.phi import Entity, Label
+
+TOKEN: Final = "[NAME-1]"  # noqa: S105  # stands for a name
+SETTLED: Final = timedelta(minutes=10)
+"""So long the copy of the keys may take to be written anew."""
+
+
+@check("crypto.erase_canary", seconds=40)
+def erase_canary() -> Found:
+    """A conversation of nobody: its key is destroyed, and its values are put back as a copy from before holds them.
+
+    Neither the page nor any key there is opens them, and no row that was written holds the key, wrapped or bare. The
+    newest backup that was restored has no data key in it, and the copy of the keys beside the backups no destroyed one.
+    There are no tenants: each conversation has a key of its own. Values reach no file and no vector.
+    """
+    drill = _newest_drill()
+    try:
+        failing = list(_beside())
+    except ContinuityError as error:
+        raise CannotLook(error.words) from None
+    failing += [f"the backup restored {drill.started_at:%Y-%m-%d}: data keys"] if not _without_keys(drill) else []
+    rows, readable = _canary()
+    failing += readable
+    return Found(
+        ok=not failing,
+        observed=f"{len(failing)} ways to read what was erased; {rows} rows, the backup of "
+        f"{drill.started_at:%Y-%m-%d} and the copies of the keys looked at",
+        subjects=rows + 2,
+        failing=failing,
+        evidence={"rows": rows, "drill": str(drill.pk), "destroyed": DataKey.objects.filter(key=None).count()},
+    )
+
+
+def _canary() -> tuple[int, list[str]]:
+    """How many rows were looked at, and in which ways the canary can still be read. All of it is rolled back."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_current_xact_id()::xid::text")
+        (began,) = cursor.fetchone()
+    scope, value = uuid.uuid4(), f"Canary {uuid.uuid4()}"
+    vault.store(scope, [Entity(TOKEN, Label.NAME, value)])
+    key = DataKey.objects.get(scope=scope)
+    bare, wrapped, copy = key.key, _blob("compliance_datakey", scope), _blob("compliance_vaultentry", scope)
+    vault.erase([scope])
+    VaultEntry.objects.filter(scope=scope).update(value=copy)
+    failing = ["the page"] if any(entity.value for entity in vault.known(scope)) else []
+    place = VaultEntry._meta.get_field("value").place(VaultEntry.objects.get(scope=scope))  # noqa: SLF001  # documented by Django
+    inner = sealed.unseal(copy, aad=place)
+    failing += ["the seal alone"] if value.encode() in inner else []
+    failing += [f"key {one.pk}" for one in DataKey.objects.exclude(key=None).iterator() if _opens(one, inner, place)]
+    traces = [bare.encode(), base64.b64decode(bare).hex().encode(), wrapped.hex().encode(), value.encode()]
+    rows, found = _written(began, traces)
+    failing += [f"table {table}" for table in sorted(found)]
+    failing += ["what is copied beside the backups"] if _kept(data_keys.export(), str(key.pk)) else []
+    return rows, failing
+
+
+def _opens(key: DataKey, inner: bytes, place: bytes) -> bool:
+    with suppress(Unsealable):
+        return bool(data_keys.read_with(key, inner, aad=place))
+    return False
+
+
+def _blob(table: str, scope: uuid.UUID) -> bytes:
+    with connection.cursor() as cursor:
+        statement = sql.SQL("SELECT sealed FROM {} WHERE scope = %s").format(sql.Identifier(table))
+        cursor.execute(statement, [scope])
+        return bytes(cursor.fetchone()[0])
+
+
+def _written(began: str, traces: list[bytes]) -> tuple[int, set[str]]:
+    """How many rows this transaction wrote, and the tables in which one of them holds a trace."""
+    rows, found = 0, set()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT schemaname, relname FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd > 0")
+        for schema, table in cursor.fetchall():
+            statement = sql.SQL("SELECT t::text FROM {} t WHERE age(t.xmin) <= age(%s::xid)")
+            cursor.execute(statement.format(sql.Identifier(schema, table)), [began])
+            for (row,) in cursor.fetchall():
+                rows += 1
+                if any(trace in row.encode() for trace in traces):
+                    found.add(table)
+    return rows, found
+
+
+def _newest_drill() -> Drill:
+    drill = Drill.objects.exclude(state=Drill.State.ERROR).first()
+    if drill is None:
+        raise CannotLook("no backup was restored by a drill yet, so none was looked into.")
+    return drill
+
+
+def _without_keys(drill: Drill) -> bool:
+    return any(one["key"] == "data_keys" and one["ok"] is True for one in drill.assertions)
+
+
+def _beside() -> Iterator[str]:
+    """Copies of the keys that are older than the newest destruction; and, where this process has the backup key, those
+    that hold a destroyed key."""
+    gone = {str(pk) for pk in DataKey.objects.filter(key=None).values_list("pk", flat=True)}
+    last = DataKey.objects.filter(destroyed_at__lt=clock.now() - SETTLED).aggregate(last=Max("destroyed_at"))["last"]
+    for store in stores():
+        written = key_copies.written_at(store)
+        if written is None:
+            continue
+        if last and written < last:
+            yield f"{store.name}: the copy of the keys is older than the newest erasure"
+        with suppress(NoKey, Absent):
+            try:
+                if _kept(key_copies.read(store), *gone):
+                    yield f"{store.name}: a destroyed key"
+            except Refused:
+                yield f"{store.name}: a copy of the keys that is not ours"
+
+
+def _kept(export: bytes, *ids: str) -> bool:
+    """Whether an export has one of these keys in it, rather than that it was destroyed."""
+    return any(one["sealed"] for one in json.loads(export)["keys"] if one["id"] in ids)
