@@ -21,9 +21,12 @@ from compliance import audit
 from compliance.access import limits, networks, origin, sessions
 from compliance.access.session_store import Origin, SessionStore
 from compliance.api.problems import answers_programs, problem, reference_of
+from compliance.continuity import maintenance, wall
+from compliance.views import read_only
 
 UNCOUNTED = {"/api/health", "/api/ready", "/status/"}
 """They say whether ClinChat works, to anybody and without a database: neither counted nor closed to a network."""
+READS = {"GET", "HEAD", "OPTIONS"}
 GetResponse = Callable[[HttpRequest], HttpResponseBase]
 PERMISSIONS_POLICY = ", ".join(
     f"{feature}=()"
@@ -172,6 +175,33 @@ class SessionLimits:
 
     def process_view(self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any) -> None:
         sessions.renew(request, view)
+
+
+class ReadOnly:
+    """Refuses what would write while ClinChat is read-only, and shuts the forms of the pages that are read.
+
+    A view that says so (compliance.access.works_read_only) is asked all the same. What it writes, and what a view
+    writes that is only read, is held by the wall (compliance.continuity.wall).
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        response = self.get_response(request)
+        read_only.shut_forms(request, response)
+        return response
+
+    def process_view(
+        self, request: HttpRequest, view: Callable[..., Any], args: Any, kwargs: Any
+    ) -> HttpResponse | None:
+        if request.method in READS or read_only.works(view):
+            return None
+        mode = maintenance.current()
+        return read_only.refuse(request, mode) if mode else None
+
+    def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
+        return read_only.refuse(request, exception.mode) if isinstance(exception, wall.ReadOnlyNow) else None
 
 
 def _refuse(request: HttpRequest, block: uuid.UUID, source: str | None, proxies: tuple[str, ...]) -> HttpResponse:

@@ -1,0 +1,181 @@
+"""The check of the read-only mode: it is tried in this process alone, and on nobody's data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Final
+from uuid import UUID
+
+from django.apps import apps
+from django.db import connection, transaction
+from psycopg import sql
+
+from clinchat.lib import clock
+from compliance import audit
+from compliance.access import Role, matrix
+from compliance.access.matrix import Route
+from compliance.continuity import maintenance, wall
+from compliance.controls import canary, visits
+from compliance.controls.registry import Found, check
+from compliance.controls.results import word
+from compliance.models import AuditEvent
+
+if TYPE_CHECKING:
+    from django.http import HttpResponse
+    from django.test import Client
+
+VERBS: Final = ("POST", "PUT", "PATCH", "DELETE")
+READ: Final = ("/status/", "/settings/", "/compliance/", "/compliance/audit/", "/compliance/continuity/maintenance/")
+WORK_ON: Final = frozenset(
+    {
+        # signing in, and leaving
+        "api-login",
+        "api-logout",
+        "api-refresh",
+        "api-second-factor",
+        "api-verify",
+        "session-renew",
+        "signin",
+        "signin-again",
+        "signin-code",
+        "signin-link",
+        "signin-passkey",
+        "signin-passkey-setup",
+        "signin-recovery",
+        "signin-setup",
+        "signout",
+        # what is taken away, and what does not wait
+        "api-block-ip",
+        "api-revoke-all-sessions",
+        "api-unblock-ip",
+        "blocks",
+        "blocks-end",
+        "emergency",
+        "emergency-end",
+        "person-close",
+        "person-leave",
+        "person-sessions-end",
+        "services-revoke",
+        "sessions",
+        "settings-session-end",
+        "settings-sessions-end-all",
+        "settings-sessions-end-others",
+        # what reads what it is sent, and what goes out
+        "api-certificate-verify",
+        "api-library-search",
+        "ask-identifiers",
+        "audit-export",
+        "audit-patient",
+        "csp-report",
+        "disclosures-export",
+        "disclosures-patient",
+        "evidence-all",
+        "evidence-csv",
+        "evidence-pdf",
+        "interaction-again",
+        "library",
+        "mask-report-words",
+        "question-search",
+        "report-json",
+        "report-pdf",
+        "reports-bundle",
+        "verify",
+        # backups and restores: a restore makes it read-only, and is accepted or undone in it
+        "api-emergency-rollback",
+        "api-restore",
+        "api-restore-accept",
+        "api-restore-approve",
+        "api-restore-cancel",
+        "api-restore-undo",
+        "api-snapshots",
+        "continuity-backup",
+        "continuity-drill",
+        "restore-accept",
+        "restore-approve",
+        "restore-cancel",
+        "restore-undo",
+        "snapshot-new",
+        "snapshot-restore",
+        "snapshot-verify",
+        # checks, and the mode itself
+        "api-maintenance",
+        "audit-verify",
+        "control-run",
+        "controls-run",
+        "maintenance-end",
+        "maintenance-start",
+    }
+)
+"""Addresses that were approved to work on, by name; each view says why (compliance.access.works_read_only)."""
+_MODE: Final = "A check of the read-only mode"
+
+
+@check("maintenance.readonly_canary", seconds=60)
+def readonly_canary() -> Found:
+    """Every verb that writes, at every address but those of WORK_ON; statements against every table of the product;
+    some pages, and an event. For this check alone the mode is on: everybody else goes on writing."""
+    mode = maintenance.Shown(UUID(int=0), maintenance.Kind.MANUAL, _MODE, clock.now(), None)
+    with visits.apart("maintenance.readonly_canary"):
+        person = canary.person(Role.AUDITOR, can_type=False)
+        routes = [one for one in matrix.routes() if one.name not in WORK_ON]
+        tables = list(_tables())
+        with maintenance.set_aside(mode):
+            before = _changed()
+            failing = [*_taken(person.client, routes)]
+            failing += [f"rows changed: {table}" for table, _ in sorted(_changed() - before)]
+            failing += [f"a statement changes {table}" for table in tables if _writes(table)]
+            failing += [f"not read: {path}" for path in READ if person.client.get(path).status_code != 200]
+            failing += [] if _on_record() else ["no event is recorded"]
+    tried = len(routes) * len(VERBS)
+    observed = f"{tried} requests and {len(tables)} statements; {len(failing)} not as they should be"
+    subjects = tried + len(tables) + len(READ) + 1
+    evidence = {"requests": tried, "tables": len(tables), "pages": len(READ), "work_on": len(WORK_ON)}
+    return Found(not failing, observed, max(subjects, len(failing)), [*map(word, failing)], evidence)
+
+
+def _taken(client: Client, routes: list[Route]) -> Iterator[str]:
+    for route in routes:
+        path = visits.address(route)
+        for verb in VERBS:
+            with transaction.atomic():  # one that fails on the way leaves the others theirs
+                response = visits.send(client, verb, path)
+                transaction.set_rollback(True)
+            if not _refused(response):
+                yield f"{verb} {route.path}: {response.status_code}"
+
+
+def _refused(response: HttpResponse) -> bool:
+    return response.status_code == 503 and response.headers.get("Retry-After", "").isdigit()
+
+
+def _tables() -> Iterator[str]:
+    """Tables of the product: those that the wall holds whatever is done to a row."""
+    for model in apps.get_models(include_auto_created=True):
+        label, table = model._meta.label, model._meta.db_table  # noqa: SLF001  # documented by Django
+        if label not in wall.OPEN and label not in wall.TAKEN_AWAY:
+            yield table
+
+
+def _changed() -> set[tuple[str, int]]:
+    """Tables of the product, and how many of their rows this transaction has changed, for good or not."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables WHERE relname = ANY(%s)",
+            [[*_tables()]],
+        )
+        return set(cursor.fetchall())
+
+
+def _writes(table: str) -> bool:
+    """Whether a statement of a worker, of a command or of anybody else here gets through to the table."""
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(sql.SQL("DELETE FROM {} WHERE false").format(sql.Identifier(table)))
+    except wall.ReadOnlyNow:
+        return False
+    return True
+
+
+def _on_record() -> bool:
+    event = audit.record(code=audit.Code.SENSITIVE_READ, action=audit.Crude.READ)
+    return AuditEvent.objects.filter(pk=event).exists()
