@@ -1,0 +1,17 @@
+"""What costs most is made once for all tests of a process."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+
+@pytest.fixture(scope="session")
+def template(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
+    """The portal that each test of a restore gets a copy of."""
+    from tests.compliance.continuity import portal
+
+    with django_db_blocker.unblock(), portal.prepared():
+        yield

@@ -1,0 +1,196 @@
+"""A server of its own whose log is shipped into a folder, while somebody writes."""
+
+from __future__ import annotations
+
+import atexit
+import base64
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+import psycopg
+from django.conf import settings
+from django.test import override_settings
+
+from clinchat.local.paths import ROOT
+from compliance.continuity import base, shipping, wal
+from compliance.continuity.base import Stretch
+from compliance.continuity.folder import Folder
+from compliance.continuity.scratch import ScratchServer
+from compliance.continuity.shipping_record import Progress
+
+FOLLOW = """
+import json, sys, threading, django; django.setup()
+from compliance.continuity import shipping
+from compliance.continuity.folder import Folder
+where, store, seconds = json.loads(sys.argv[1])
+shipping.follow(report=lambda _: print("turn", flush=True), where=where, into=[Folder(store)], seconds=seconds)
+"""
+BEAT = 0.02
+
+
+@dataclass
+class Live:
+    """`beats` are the moments that were written, each a row committed at once."""
+
+    server: ScratchServer
+    store: Folder
+    turns: list[Progress] = field(default_factory=list)
+    beats: list[datetime] = field(default_factory=list)
+
+    @contextmanager
+    def shipped(self, *stores: Folder, seconds: float = 0.3) -> Iterator[None]:
+        """While its log is shipped by a thread of this process."""
+        stop, self.turns = threading.Event(), []
+        given = {
+            "report": self.turns.append,
+            "where": self.server.parameters(),
+            "into": stores or [self.store],
+            "seconds": seconds,
+            "stop": stop,
+        }
+        thread = threading.Thread(target=shipping.follow, kwargs=given)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    @contextmanager
+    def written(self) -> Iterator[None]:
+        """While a heartbeat is written."""
+        stop = threading.Event()
+        thread = threading.Thread(target=self._beat, args=[stop])
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join()
+
+    def _beat(self, stop: threading.Event) -> None:
+        with suppress(psycopg.OperationalError), self.server.connect() as connection:  # some tests take it away
+            connection.execute("SET synchronous_commit = on")  # as in use: what is committed is in the log
+            while not stop.is_set():
+                row = connection.execute("INSERT INTO beat VALUES (clock_timestamp()) RETURNING at").fetchone()
+                self.beats += row or ()
+                stop.wait(BEAT)
+
+    def fill(self, megabytes: int) -> None:
+        """Make so much log."""
+        with self.server.connect() as connection:
+            connection.execute("INSERT INTO bulk SELECT repeat(md5(i::text), 32) FROM generate_series(1, %s) i",
+                               [megabytes * 900])  # fmt: skip
+
+    def caught_up(self) -> datetime:
+        """Wait until what is written now is shipped; returns the moment of what is in the store."""
+        with self.server.connect() as connection:
+            (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
+        eventually(lambda: self.as_of is not None and self.as_of > now)
+        assert self.as_of
+        return self.as_of
+
+    @property
+    def as_of(self) -> datetime | None:
+        shipped = self.turns[-1].shipped if self.turns else None
+        return shipped.as_of if shipped else None
+
+    def copy(self) -> bytes:
+        return b"".join(base.base_copy(where=self.server.parameters()))
+
+    def follower(self, *, seconds: float = 0.1) -> subprocess.Popen[str]:
+        """A process that ships its log; it has done a turn when this returns."""
+        given = json.dumps([self.server.parameters(), self.store.name, seconds])
+        process = subprocess.Popen(
+            [sys.executable, "-c", FOLLOW, given],
+            env={
+                **os.environ,
+                "CLINCHAT_VAR": str(settings.VAR),
+                "DJANGO_SETTINGS_MODULE": "clinchat.settings",
+                "BACKUP_KEY": base64.b64encode(settings.BACKUP_KEYS()[0]).decode(),
+            },
+            cwd=ROOT,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert process.stdout
+        while process.stdout.readline() not in {"turn\n", ""}:
+            pass
+        return process
+
+
+@contextmanager
+def in_memory() -> Iterator[Path]:
+    """A CLINCHAT_VAR where a thousand files are made and removed in no time."""
+    var = Path(tempfile.mkdtemp(prefix="cc-", dir=_memory()))
+    var.chmod(0o755)
+    try:
+        with override_settings(VAR=var):
+            yield var
+    finally:
+        shutil.rmtree(var)
+
+
+def _memory() -> Path:
+    memory = Path("/dev/shm")
+    return memory if memory.is_dir() else Path("/tmp")
+
+
+@cache
+def _new_server() -> Path:
+    """The files of a server that holds nothing yet; to make them takes longer than to copy them."""
+    kept = Path(tempfile.mkdtemp(prefix="cc-", dir=_memory()))
+    atexit.register(shutil.rmtree, kept)
+    with ScratchServer() as server:
+        server.stop()
+        shutil.copytree(server.data, kept / "data")
+    return kept / "data"
+
+
+@contextmanager
+def live(store: Path) -> Iterator[Live]:
+    files = _new_server()
+
+    def fill(data: Path) -> None:
+        shutil.copytree(files, data, dirs_exist_ok=True)
+
+    with ScratchServer(fill=fill) as server:
+        with (server.data / "pg_hba.conf").open("a") as rules, server.connect() as connection:
+            print("local replication all trust", file=rules, flush=True)
+            connection.execute("SELECT pg_reload_conf()")
+            connection.execute("CREATE TABLE beat (at timestamptz)")
+            connection.execute("CREATE TABLE bulk (text text)")
+        yield Live(server, Folder(str(store)))
+
+
+def laid_out(copy: bytes) -> Callable[[Path], Stretch]:
+    return lambda folder: base.unpack([copy], folder)
+
+
+def beats(server: ScratchServer) -> list[datetime]:
+    with server.connect() as connection:
+        return [at for (at,) in connection.execute("SELECT at FROM beat ORDER BY at")]
+
+
+def segments(store: Folder) -> list[str]:
+    """The names of the log's pieces in the store."""
+    return [entry.name for entry in store.list(f"{wal.FOLDER}/") if not entry.name.endswith("shipped")]
+
+
+def eventually(true: Callable[[], object], *, seconds: float = 20) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

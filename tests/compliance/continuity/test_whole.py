@@ -1,0 +1,87 @@
+"""A database that was lost comes back whole, and nobody is believed until they sign in anew."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from django.db import transaction
+from django_otp.plugins.otp_static.models import StaticToken
+
+from chat.models import Conversation
+from clinchat.lib import clock
+from compliance import data_keys, phi, vault
+from compliance.access import factors
+from compliance.access.factors import Factor
+from compliance.audit import seal, verify
+from compliance.continuity import backups, databases, key_copies, maintenance, recovery, whole
+from compliance.models import AuditVerification, Backup, OneTimeLink, Restore, Session, User
+from tests import cast
+from tests.compliance.continuity import portal
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def live(template: None, transactional_db: None, tmp_path: Path) -> Iterator[None]:
+    with portal.standing(tmp_path), portal.entered():
+        yield
+
+
+def lose() -> None:
+    databases.leave()
+    with databases.connect(databases.CONTROL) as control:
+        databases.drop(control, portal.LIVE)
+
+
+def test_everything_comes_back_and_everybody_signs_in_anew() -> None:
+    bob, scope, erased = cast.bob(), uuid.uuid4(), uuid.uuid4()
+    Session.objects.create(session_key="x", session_data="", expire_date=clock.now(), user=bob)
+    code = cast.code_of(bob)
+    assert factors.new_recovery_codes(bob)
+    for one in (scope, erased):
+        vault.store(one, [phi.Entity("PATIENT_1", phi.Label.NAME, "Wilhelmina Hartenstein", 0)])
+    backup = portal.snapshot()
+    Conversation.objects.create(author=cast.alice(), title="Since")
+    data_keys.destroy([erased])
+    key_copies.write()
+    assert seal.seal_all(), "events that the backup does not have"
+    lose()
+
+    done = whole.bring_back(whole.Lost(backup.key, "The disk broke"))
+    assert (done.state, done.backup_id, done.requested_by) == (Restore.State.DONE, backup.pk, None)
+    assert [one.title for one in Conversation.objects.all()] == ["Before"]
+    assert not Session.objects.exists()
+    assert not OneTimeLink.objects.live().exists()
+    assert not StaticToken.objects.exists()
+    with transaction.atomic():
+        assert factors.try_code(bob, code, Factor.APP).device is None, "perhaps it was used since"
+    assert [one.value for one in vault.known(scope)] == ["Wilhelmina Hartenstein"]
+    assert [one.value for one in vault.known(erased)] == [""], "erased after the backup was made"
+    assert Backup.objects.get(pk=backup.pk).state == Backup.State.COMPLETE
+    maintenance.forget()
+    assert maintenance.on()
+
+    seal.seal_all()
+    report = verify.run(AuditVerification.Scope.FULL)
+    assert report.ok, report.problems
+    recovery.accept(restore_id=done.pk, actor=None)
+    maintenance.forget()
+    assert not maintenance.on()
+    assert backups.verify(backup.key).name == "Monday"
+    assert portal.snapshot("Tuesday").state == Backup.State.COMPLETE
+
+
+def test_a_database_that_holds_people_is_replaced_only_by_name() -> None:
+    backup = portal.snapshot()
+    with pytest.raises(whole.HoldsPeople) as refused:
+        whole.bring_back(whole.Lost(backup.key, "Test"))
+    assert f"--replace-live {portal.LIVE}" in refused.value.words
+    with pytest.raises(whole.HoldsPeople):
+        whole.bring_back(whole.Lost(backup.key, "Test", replace="another"))
+    User.objects.filter(pk=cast.bob().pk).update(department="Since")
+    done = whole.bring_back(whole.Lost(backup.key, "Test", replace=portal.LIVE))
+    assert User.objects.get(pk=cast.bob().pk).department != "Since"
+    assert portal.there() == {portal.LIVE, f"{portal.LIVE}_before_{done.pk.hex[:8]}"}
