@@ -54,6 +54,13 @@ def send_waiting() -> int:
     return sent
 
 
+def reach() -> None:
+    """Connect to the server, encrypt and sign in, as before each message. Raises what smtplib and sockets raise."""
+    server = mail.get_connection()
+    server.open()
+    server.close()
+
+
 def _send_one(server: BaseEmailBackend) -> bool | None:
     """True when one was sent, False when it was not, None when there is no more to do now."""
     with transaction.atomic():

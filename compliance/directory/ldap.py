@@ -87,6 +87,18 @@ def check(email: str, password: str) -> Entry | None:
     return _entry(dn, attributes, email)
 
 
+def reach() -> None:
+    """Bind as ClinChat itself. Raises Unavailable."""
+    from ldap3.core.exceptions import LDAPException
+
+    logging.getLogger("pyasn1").handlers.clear()  # as above
+    try:
+        with _connection(settings.LDAP_BIND_DN, settings.LDAP_BIND_PASSWORD):
+            return
+    except (LDAPException, OSError, ssl.SSLError):
+        raise Unavailable from None
+
+
 @contextmanager
 @sensitive_variables("password")
 def _connection(dn: str, password: str, *, own: bool = True) -> Iterator[ldap3.Connection]:

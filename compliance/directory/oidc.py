@@ -57,6 +57,12 @@ def name(user: User | None = None) -> str:
     return str(settings.OIDC_NAME)
 
 
+def reach() -> None:
+    """Read what the provider publishes, and its keys. Raises Unavailable."""
+    if not isinstance(_get(_metadata()["jwks_uri"]).get("keys"), list):
+        raise Unavailable
+
+
 def start(request: HttpRequest, *, target: str) -> str:
     """Where the provider takes over; what its answer must fit stays in the session. Raises Unavailable.
 
