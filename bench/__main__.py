@@ -25,6 +25,7 @@ def main() -> int:
         "checking",
         "training",
         "controls",
+        "continuity",
     )
     rewriting = ("train",)
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
@@ -45,6 +46,7 @@ def main() -> int:
         answers,
         audit,
         checking,
+        continuity,
         controls,
         drugs,
         embedding,
@@ -63,6 +65,7 @@ def main() -> int:
         *(embedding, stages, retrieval, quotes, answers, library, audit, rotation, sessions, phi, drugs, checking),
         training,
         controls,
+        continuity,
         train,
     )
     measurements = dict(zip((*names, *rewriting), modules, strict=True))

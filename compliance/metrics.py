@@ -35,6 +35,7 @@ SECONDS: Final = "clinchat_phi_masking_seconds"
 INTERACTION_CHECKS: Final = "clinchat_drug_interaction_checks_total"
 INTERACTIONS: Final = "clinchat_drug_interactions_detected_total"
 INTERACTIONS_UNAVAILABLE: Final = "clinchat_drug_interaction_check_failures_total"
+SLOW_STATEMENTS: Final = "clinchat_slow_statements_total"
 CHECK_TURNS: Final = "clinchat_hipaa_check_turns_total"
 
 
@@ -76,6 +77,7 @@ METRICS: Final = {
         "Interactions found, by severity", label="severity", values=("contraindicated", "major", "moderate", "minor")
     ),
     INTERACTIONS_UNAVAILABLE: Metric("Checks that failed, or for which no table passes its self-test"),
+    SLOW_STATEMENTS: Metric("Statements of the database that took CLINCHAT_SLOW_QUERY_MS or longer"),
     CHECK_TURNS: Metric("Turns of the schedule that makes the checks of the control catalogue"),
 }  # fmt: skip
 _gauges: dict[str, Gauge] = {}

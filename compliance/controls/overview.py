@@ -13,6 +13,9 @@ from django.core.paginator import Page, Paginator
 from django.urls import reverse
 
 from clinchat.lib import charts, clock, ui_tags
+from compliance.attention import Item, Tag
+from compliance.continuity import overview as continuity
+from compliance.continuity import urgent
 from compliance.controls import attestations, catalogue, standing
 from compliance.controls.catalogue import Check, Control, Kind, Safeguard
 from compliance.controls.registry import registered
@@ -46,29 +49,9 @@ LOOKS: Final = {
 """Class and icon of the tag for each state."""
 
 
-@dataclass(frozen=True, slots=True)
-class Tag:
-    look: str
-    icon: str
-    words: str
-
-
 def tag(state: str) -> Tag:
     look, icon = LOOKS[State(state)]
     return Tag(look, icon, WORDS[State(state)])
-
-
-@dataclass(frozen=True, slots=True)
-class Item:
-    """Something to be done, and where."""
-
-    look: str
-    icon: str
-    label: str
-    title: str
-    text: str
-    url: str
-    button: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +95,7 @@ class Dashboard:
     counted: int
     kept: int
     failing: Sequence[Control]
+    recovery: continuity.Overview
     target: int = TARGET
 
     @property
@@ -133,7 +117,8 @@ def dashboard(viewer: User, show: str) -> Dashboard:
     there = {row.control for row in rows}
     rows += [_unseen(one) for one in known.values() if one.id not in there]
     lines = [_line(known[row.control], row, since, owners) for row in rows]
-    items = [*_failing(lines), *_decisions(viewer), *_lapsing(now)]
+    recovery = continuity.overview()
+    items = [*urgent.attention(recovery, viewer), *_failing(lines), *_decisions(viewer), *_lapsing(now)]
     counted = [row for row in rows if not row.proposed and row.state is not State.NOT_APPLICABLE]
     return Dashboard(
         score=found,
@@ -146,6 +131,7 @@ def dashboard(viewer: User, show: str) -> Dashboard:
         counted=len(counted),
         kept=sum(row.state in KEPT for row in counted),
         failing=[known[control] for control in found.failing_gates if control in known],
+        recovery=recovery,
     )
 
 

@@ -10,19 +10,10 @@ from typing import Final
 
 from compliance.controls.registry import missing
 
-_BACKUPS: Final = "ClinChat does not make backups yet: there is nothing to look at."
 _INCIDENTS: Final = "ClinChat keeps no incidents yet: there is nothing to look at."
 _PART2: Final = "ClinChat does not mark substance use disorder records yet: there is nothing to look at."
 
 MISSING: Final = {
-    "backup.fresh": _BACKUPS,
-    "backup.encrypted": _BACKUPS,
-    "backup.immutable_copy": _BACKUPS,
-    "restore.drill_recent": _BACKUPS,
-    "restore.rto_rpo": _BACKUPS,
-    "restore.no_rewind": _BACKUPS,
-    "crypto.erase_canary": "Nobody's values have a key of their own yet that could be destroyed.",
-    "maintenance.readonly_canary": "ClinChat has no read-only mode yet.",
     "incident.clocks_met": _INCIDENTS,
     "incident.postmortems": _INCIDENTS,
     "breach.four_factor": _INCIDENTS,
@@ -48,6 +39,9 @@ MODULES: Final = (
     "compliance.audit.controls",
     "compliance.audit.controls_events",
     "compliance.audit.controls_privacy",
+    "compliance.continuity.controls",
+    "compliance.continuity.controls_erasing",
+    "compliance.continuity.controls_maintenance",
     "compliance.controls.checks.clocks",
     "compliance.controls.checks.host",
     "compliance.controls.checks.itself",

@@ -38,7 +38,10 @@ Look = Callable[[], Found]
 
 @dataclass(frozen=True, slots=True)
 class Registered:
-    """`zero_ok`: having nothing to look at is right. `missing`: why there is no such check yet."""
+    """`zero_ok`: having nothing to look at is right. `missing`: why there is no such check yet.
+
+    `keeper`: only the process that has the backup key can look.
+    """
 
     key: str
     look: Look | None
@@ -46,6 +49,7 @@ class Registered:
     seconds: int = USUAL_SECONDS
     snapshot: bool = False
     missing: str = ""
+    keeper: bool = False
 
 
 _checks: dict[str, Registered] = {}
@@ -56,7 +60,12 @@ class AlreadyRegistered(ValueError):
 
 
 def check(
-    key: str, *, zero_ok: bool = False, seconds: int = USUAL_SECONDS, snapshot: bool = False
+    key: str,
+    *,
+    zero_ok: bool = False,
+    seconds: int = USUAL_SECONDS,
+    snapshot: bool = False,
+    keeper: bool = False,
 ) -> Callable[[Look], Look]:
     """The function makes this check of the catalogue, in at most so many seconds.
 
@@ -66,7 +75,7 @@ def check(
     """
 
     def keep(look: Look) -> Look:
-        _register(Registered(key, look, zero_ok, seconds, snapshot))
+        _register(Registered(key, look, zero_ok, seconds, snapshot, keeper=keeper))
         return look
 
     return keep

@@ -17,6 +17,7 @@ from psycopg.pq import TransactionStatus
 
 from clinchat.lib import clock
 from compliance import audit, metrics
+from compliance.continuity import maintenance
 from compliance.controls import catalogue, results, standing
 from compliance.controls.registry import CannotLook, Found, Registered, registered
 from compliance.logs.faults import kind
@@ -31,6 +32,7 @@ BUDGET: Final = 20.0
 TURNS: Final = metrics.CHECK_TURNS
 """Counted at each turn of the schedule; when that was last tells whether there still is one."""
 _LOCK: Final = 0x636F6E74  # "cont"
+_KEEPERS_LOCK: Final = 0x6B656570  # "keep"
 State = ControlResult.State
 
 
@@ -39,10 +41,13 @@ class _TooLong(BaseException):
 
 
 def run(keys: Iterable[str]) -> list[ControlResult]:
-    """Make these checks now, keep what they found, and tell whoever has to know. Raises KeyError for an unknown key."""
+    """Make these checks now, keep what they found, and tell whoever has to know. Raises KeyError for an unknown key.
+
+    Of a check that needs the backup key, where that is not, what the process that has it found last is returned.
+    """
     known = catalogue.current().checks
     wanted = [known[key].key for key in keys]
-    found = [_run(key) for key in wanted]
+    found = [_of_keeper(key) or _run(key) for key in wanted]
     standing.settle()
     return found
 
@@ -78,15 +83,21 @@ def due(now: datetime) -> list[str]:
     )
 
 
-def run_due() -> list[ControlResult]:
-    """One turn of the schedule. While another process has its turn, this one has none."""
-    with _alone() as alone:
+def run_due(*, keeper: bool = False) -> list[ControlResult]:
+    """One turn of the schedule. While another process has its turn, this one has none.
+
+    The `keeper`, which has the backup key, has turns of its own for the checks that need it.
+    """
+    with _alone(_KEEPERS_LOCK if keeper else _LOCK) as alone:
         if not alone:
             return []
-        metrics.count(TURNS)
+        if not keeper:
+            metrics.count(TURNS)
         began = time.monotonic()
         found = []
         for key in due(clock.now()):
+            if _is_keepers(key) != keeper:
+                continue
             if time.monotonic() - began > BUDGET:
                 break
             found.append(_run(key))
@@ -95,16 +106,29 @@ def run_due() -> list[ControlResult]:
 
 
 @contextmanager
-def _alone() -> Iterator[bool]:
+def _alone(lock: int) -> Iterator[bool]:
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK])
+        cursor.execute("SELECT pg_try_advisory_lock(%s)", [lock])
         (got,) = cursor.fetchone()
     try:
         yield bool(got)
     finally:
         if got:
             with connection.cursor() as cursor:
-                cursor.execute("SELECT pg_advisory_unlock(%s)", [_LOCK])
+                cursor.execute("SELECT pg_advisory_unlock(%s)", [lock])
+
+
+def _of_keeper(key: str) -> ControlResult | None:
+    from compliance.continuity import keys
+
+    if not _is_keepers(key) or keys.available():
+        return None
+    return ControlResult.objects.filter(check_key=key).order_by("-started_at").first()
+
+
+def _is_keepers(key: str) -> bool:
+    one = registered().get(key)
+    return one is not None and one.keeper
 
 
 def _run(key: str) -> ControlResult:
@@ -154,7 +178,7 @@ def _look(one: Registered | None) -> tuple[ControlResult.State, Found | None, st
 def _undone(one: Registered) -> Iterator[None]:
     """Whatever a check writes is taken back; what it asks of the database ends in its time."""
     outermost = not connection.in_atomic_block
-    with audit.bind(actor=None), transaction.atomic():
+    with audit.bind(actor=None), maintenance.set_aside(), transaction.atomic():
         with connection.cursor() as cursor:
             if one.snapshot and outermost:
                 cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")

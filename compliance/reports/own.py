@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from django.db.models import Count, Max, Min
 
+from compliance.continuity import reporting
 from compliance.controls import catalogue
-from compliance.models import ControlResult, Exercise, MaskReport, MaskTerm, Seal, VaultEntry
+from compliance.models import ControlResult, MaskReport, MaskTerm, Seal, VaultEntry
 from compliance.phi import label_words
 from compliance.reports import access, findings, looking, standing, trail
-from compliance.reports.sections import Cell, Period, Section, add, at, counted, day
+from compliance.reports.sections import Cell, Period, Section, add, at, counted
 
 MASKING = "/compliance/masking/"
 
@@ -53,19 +54,6 @@ def incidents(section: Section, period: Period) -> None:
     )
 
 
-def backups(section: Section, period: Period) -> None:
-    section.note("ClinChat makes no backups yet, so there is none to report on: the checks of backups say so below.")
-    looking.table(section, period, "Checks", looking.of_area("backup.", "restore.", "dr.", "incident.drill"))
-    held = Exercise.objects.filter(held_on__gte=period.start.date(), held_on__lt=period.end.date())
-    section.fact("Exercises held", held.count(), "/compliance/exercises/")
-    section.table(
-        "Exercises",
-        ["Held", "Kind", "Open actions"],
-        [[day(one.held_on), one.get_kind_display(), one.open_actions] for one in held.order_by("held_on", "pk")],
-        none="No plan was tried.",
-    )
-
-
 def phi(section: Section, period: Period) -> None:
     """Counts alone: what was masked stays sealed."""
     masked = counted(VaultEntry.objects.filter(spelling=0, **period.inside("created_at")), "label")
@@ -107,4 +95,4 @@ def register() -> None:
     add("audit", trail.fill)
     add("encryption", encryption)
     add("phi", phi)
-    add("backups", backups)
+    reporting.register()

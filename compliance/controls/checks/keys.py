@@ -166,6 +166,7 @@ def key_hygiene() -> Found:
 def key_files() -> list[Path]:
     """The files of secrets this process was given, those that are there."""
     named: list[Any] = [settings.SEALING_KEY_PATH, settings.AUDIT_SIGNING_KEY_FILE, settings.VAULT_TOKEN_FILE]
+    named.append(settings.BACKUP_KEY_PATH)
     own = settings.VAR / "keys" if settings.EMBEDDED else None
     for name, file in (
         ("SECRET_KEY", "secret_key"),
@@ -192,6 +193,8 @@ def _secrets() -> dict[str, bytes]:
     if settings.CLINCHAT_KEYS == "file":
         with suppress(ImproperlyConfigured):
             found |= {f"sealing key {number}": key for number, key in enumerate(settings.SEALING_KEYS(), 1)}
+    with suppress(ImproperlyConfigured):
+        found |= {f"backup key {number}": key for number, key in enumerate(settings.BACKUP_KEYS(), 1)}
     with suppress(OSError, ValueError):
         if settings.AUDIT_SIGNING_KEY_FILE and os.access(settings.AUDIT_SIGNING_KEY_FILE, os.R_OK):
             found["signing key"] = base64.b64decode(Path(settings.AUDIT_SIGNING_KEY_FILE).read_text().strip())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import socket
 import ssl
@@ -240,22 +241,25 @@ def _of_the_answer() -> Iterator[str]:
 
 @check("net.segmentation")
 def segmentation() -> Found:
-    """Whether a worker of ClinChat listens anywhere, and whether this account may rule over the keys it uses.
+    """Whether a worker of ClinChat listens anywhere, whether this process reaches a store of backups, and whether its
+    account may rule over the keys it uses.
 
-    There are no backups yet, so there is no store of them to be reached. Keys in a file have no service that could be
-    reached; of Vault it is asked what this process's token may do beside wrapping.
+    Checks are made where answers and upkeep are, which need no store: backups have processes of their own. Keys in a
+    file have no service that could be reached; of Vault it is asked what this process's token may do beside wrapping.
     """
     workers = [pid for pid in discovery.processes() if _is_worker(pid)]
     listening = {one.pid: one.port for one in discovery.sockets() if one.state == discovery.LISTENING}
     failing = [f"worker {pid} listens on port {listening[pid]}" for pid in workers if pid in listening]
-    failing += list(_rules_over_keys())
+    stores = list(_stores_in_reach())
+    failing += [*stores, *_rules_over_keys()]
     return Found(
         ok=not failing,
         observed=f"{sum(pid in listening for pid in workers)} of {len(workers)} workers seen from here listen; "
-        f"keys in {settings.CLINCHAT_KEYS}: {sum('key' in one for one in failing)} rights over them",
+        f"{len(stores)} backup stores within reach; "
+        f"keys in {settings.CLINCHAT_KEYS}: {sum(one.startswith('key') for one in failing)} rights over them",
         subjects=len(discovery.processes()) + len(failing),
         failing=failing,
-        evidence={"workers": len(workers), "keys": settings.CLINCHAT_KEYS, "backup_storage": "none yet"},
+        evidence={"workers": len(workers), "keys": settings.CLINCHAT_KEYS, "stores": len(stores)},
     )
 
 
@@ -264,6 +268,12 @@ def _is_worker(pid: int) -> bool:
         words = (discovery.PROC / str(pid) / "cmdline").read_bytes().split(b"\0")
         return any(word in {b"celery", b"worker"} or word.endswith(b"/celery") for word in words)
     return False
+
+
+def _stores_in_reach() -> Iterator[str]:
+    for number, where in enumerate(settings.BACKUP_STORES, 1):
+        if where.startswith("s3://") or os.access(where, os.R_OK | os.X_OK):
+            yield f"backup store {number} is within reach"
 
 
 def _rules_over_keys() -> Iterator[str]:

@@ -115,7 +115,7 @@ def test_every_check_exists_or_says_why_not() -> None:
     known = registered()
     assert set(known) == set(catalogue.current().checks)
     assert all(one.look or one.missing for one in known.values())
-    assert sum(one.look is None for one in known.values()) == 21
+    assert sum(one.look is None for one in known.values()) == 13
 
 
 def test_the_catalogue_that_results_name_is_kept() -> None:

@@ -327,13 +327,22 @@ def listening_worker(settings: Any) -> Iterator[None]:
 
 
 def test_a_worker_that_listens(settings: Any) -> None:
+    settings.BACKUP_STORES = []
     found = proven("net.segmentation", listening_worker(settings))
     assert found.failing[0].startswith("worker ")
+
+
+def test_a_backup_store_within_reach(settings: Any, tmp_path: Path) -> None:
+    settings.BACKUP_STORES = [str(tmp_path / "elsewhere")]
+    assert look("net.segmentation").state == State.PASS
+    settings.BACKUP_STORES = [str(tmp_path), "s3://backups"]
+    assert look("net.segmentation").failing == ["backup store 1 is within reach", "backup store 2 is within reach"]
 
 
 def test_fault_a_token_that_rules_over_its_key(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     from clinchat.lib.keys.vault import VaultKeys
 
+    settings.BACKUP_STORES = []
     settings.CLINCHAT_KEYS = "vault"
     settings.VAULT_ADDR = "http://127.0.0.1:1"
     assert look("net.segmentation").state == State.ERROR

@@ -230,7 +230,7 @@ def test_training_is_counted_as_of_the_end() -> None:
 def test_what_does_not_exist_yet_is_said() -> None:
     notes = {one["key"]: " ".join(one["notes"]) for one in made().data["sections"]}
     assert "no register of incidents yet" in notes["incidents"]
-    assert "makes no backups yet" in notes["backups"]
+    assert "No backup was ever found whole" in notes["backups"]
 
 
 # ── The schedule ───────────────────────────────────────────────────────────────────────────────────────────────

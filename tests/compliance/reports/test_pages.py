@@ -57,7 +57,7 @@ def test_the_page_shows_figures_charts_tables_and_the_seal(client: Client, repor
     ):
         assert words in page
     assert "ClinChat keeps no register of incidents yet" in page
-    assert "ClinChat makes no backups yet" in page
+    assert "No backup was ever found whole" in page
     assert 'href="/compliance/audit/?since=' in page
 
 

@@ -1,0 +1,305 @@
+"""Checks of backups and of restoring: by the rows, and by what is really in the stores."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import math
+import os
+import secrets
+import statistics
+from collections.abc import Iterator
+from contextlib import suppress
+from datetime import datetime, timedelta
+from itertools import islice
+from pathlib import Path
+from typing import Final
+
+from django.apps import apps
+from django.conf import settings
+
+from clinchat.lib import clock
+from compliance.continuity import backups, keys, manifests, stores, streams
+from compliance.continuity.bucket import CANARY, Bucket
+from compliance.continuity.gauges import age
+from compliance.continuity.refusals import MANIFEST, Absent, ContinuityError, Kept, Refused, StoreFailed
+from compliance.controls.registry import CannotLook, Found, check
+from compliance.models import Backup, Drill, WalShipping
+
+MOST_AGE: Final = timedelta(hours=6)
+BEGUN_WITHIN: Final = timedelta(hours=1)
+MOST_LAG: Final = timedelta(minutes=5)
+BEFORE: Final = 30
+FEWEST: Final = 5
+"""Backups before the newest one, without which nothing can be said of what is usual."""
+NARROWEST: Final = 0.01
+"""Of the mean: sizes that hardly differ differ by chance."""
+NEWEST_FILES: Final = 20
+SMALL: Final = 4096
+LOCKED_FOR: Final = timedelta(days=30)
+WEEK: Final = timedelta(days=7)
+MOST_RTO: Final = 15 * 60.0
+MOST_RPO: Final = 5 * 60.0
+KEPT_APPS: Final = frozenset({"compliance", "training", "otp_static", "otp_webauthn"})
+"""What people are, may, did and proved. None of it ever comes from a backup while there is a database."""
+
+# ── Backups ─────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@check("backup.fresh", keeper=True)
+def fresh() -> Found:
+    """The newest backup that was read back and found whole: how old it is, that the store still has it as it was, and
+    whether its size is within three standard deviations of the thirty before it; and how far the log is behind.
+
+    While the next one is being made, which was begun in time, it may become older. Sizes are judged when there are
+    five to compare with.
+    """
+    newest = Backup.objects.verified(Backup.Kind.FULL).first()
+    if newest is None or newest.as_of is None:
+        return Found(False, "no backup was read back and found whole", 1, ["no verified backup"])
+    old = age(newest.as_of)
+    failing = [f"{newest.key} is too old"] if not _young(newest.as_of) else []
+    failing += [] if _still_there(newest) else [f"{newest.key} is not in the store as it was"]
+    others = _sizes_before(newest)
+    usual, deviation = _usual(others)
+    if len(others) >= FEWEST and abs(newest.size - usual) > 3 * deviation:
+        failing.append(f"{newest.key} has an unusual size")
+    shipping = WalShipping.objects.first()
+    lag = math.inf if shipping is None else age(shipping.as_of)
+    failing += ["the log is not shipped"] if lag >= MOST_LAG.total_seconds() else []
+    return Found(
+        not failing,
+        f"the newest verified backup is {old / 3600:.1f} h old, "
+        + ("the log was never shipped" if shipping is None else f"the log is {lag:.0f} s behind"),
+        3 + len(others),
+        failing,
+        {"bytes": newest.size, "usual": round(usual), "deviation": round(deviation), "compared": len(others)},
+    )
+
+
+def _young(as_of: datetime) -> bool:
+    """Less than six hours old, or the next one was begun before it became so and may still be at work."""
+    if clock.now() - as_of < MOST_AGE:
+        return True
+    next_one = Backup.objects.filter(kind=Backup.Kind.FULL, state=Backup.State.RUNNING, started_at__lt=as_of + MOST_AGE)
+    return next_one.filter(started_at__gt=clock.now() - BEGUN_WITHIN).exists()
+
+
+def _still_there(backup: Backup) -> bool:
+    """Whether the manifest in the store is the one that was written."""
+    try:
+        data = stores.read(stores.first(), manifests.place(backup.key, MANIFEST), most=manifests.MOST)
+    except Absent:
+        return False
+    except StoreFailed as error:
+        raise CannotLook(error.words) from None
+    return hashlib.sha256(data).hexdigest() == backup.manifest_sha256
+
+
+def _sizes_before(newest: Backup) -> list[int]:
+    """Of those that were found whole, also when they were removed in their time since."""
+    found = Backup.objects.filter(kind=Backup.Kind.FULL, verified_ok=True, as_of__lt=newest.as_of)
+    return list(found.order_by("-as_of").values_list("size", flat=True)[:BEFORE])
+
+
+def _usual(sizes: list[int]) -> tuple[float, float]:
+    mean = statistics.fmean(sizes) if sizes else 0.0
+    return mean, max(statistics.pstdev(sizes) if sizes else 0.0, NARROWEST * mean)
+
+
+@check("backup.encrypted", keeper=True, seconds=60)
+def encrypted() -> Found:
+    """The newest backup: each part bears our header, names the current key and opens with it; so do the newest files
+    of the store, whatever put them there. And no store holds the key, in a file or as the folder of it."""
+    ring, store = keys.ring(), stores.first()
+    try:
+        newest = max(backups.listing(store), key=lambda one: one.as_of, default=None)
+        if newest is None:
+            return Found(False, "there is no backup", 1, ["no backup"])
+        failing = [f"{part.name} {why}" for part in newest.parts if (why := _not_sealed(newest, part.name))]
+        files = sorted(store.list(), key=lambda entry: entry.modified)[-NEWEST_FILES:]
+        failing += [f"{one.name} is not encrypted" for one in files if not _is_ours(store, one.name)]
+    except ContinuityError as error:
+        raise CannotLook(error.words) from None
+    failing += [f"the key lies in {name}" for name in _with_the_key()]
+    return Found(
+        not failing,
+        f"{len(newest.parts)} parts and the {len(files)} newest files, {len(failing)} of them readable or the key",
+        len(newest.parts) + len(files),
+        failing,
+        {"backup": newest.key, "key": ring[0].id},
+    )
+
+
+def _not_sealed(of: manifests.Manifest, part: str) -> str:
+    """Why the part is not sealed with the current key; empty: it is."""
+    beginning = _beginning(stores.first(), manifests.place(of.key, part))
+    if not beginning.startswith(streams.MAGIC):
+        return "bears no header of ours"
+    if not beginning.startswith(streams.MAGIC + keys.newest().id.encode()):
+        return "was sealed with another key than the current one"
+    try:
+        next(streams.decrypt(_pieces(of, part), keys=[keys.newest()], place=f"{of.id}/{part}"), None)
+    except Refused:
+        return "does not open"
+    return ""
+
+
+def _pieces(of: manifests.Manifest, part: str) -> Iterator[bytes]:
+    return stores.first().open(manifests.place(of.key, part))
+
+
+def _is_ours(store: stores.Store, name: str) -> bool:
+    """A sealed stream or a signed manifest. What is gone by now was somebody's draft."""
+    if name.startswith(CANARY):
+        return True
+    try:
+        if name.endswith(f"/{MANIFEST}"):
+            manifests.read(stores.read(store, name, most=manifests.MOST), keys=keys.ring())
+            return True
+        return _beginning(store, name).startswith(streams.MAGIC)
+    except Absent:
+        return True
+    except Refused:
+        return False
+
+
+def _beginning(store: stores.Store, name: str) -> bytes:
+    return b"".join(islice(store.open(name), 1))[: streams.HEADER]
+
+
+def _with_the_key() -> Iterator[str]:
+    """Where a folder of backups holds the key: in a small file, or as the folder the key file is in."""
+    secrets = settings.BACKUP_KEYS()
+    forms = [form for one in secrets for form in (one, base64.b64encode(one), one.hex().encode())]
+    own = Path(settings.BACKUP_KEY_PATH).resolve() if settings.BACKUP_KEY_PATH else None
+    for root in (Path(where) for where in settings.BACKUP_STORES if where.startswith("/")):
+        if own is not None and own.is_relative_to(root.resolve()):
+            yield str(own.name)
+        for folder, _, names in os.walk(root):
+            for path in (Path(folder, name) for name in names):
+                with suppress(OSError):
+                    if path.stat().st_size <= SMALL and any(form in path.read_bytes() for form in forms):
+                        yield path.name
+
+
+@check("backup.immutable_copy", keeper=True, seconds=60)
+def immutable_copy() -> Found:
+    """A backup of the last week that is kept for thirty days or more lies in a store of its own that nobody can delete
+    it from before. That is tried: something is put there for thirty days, and deleting it must be refused, by the
+    store and not by this program. So whose credentials are used does not matter.
+    """
+    try:
+        there = stores.stores()
+        found = [one for one in there if isinstance(one, Bucket) and one.locks]
+        held = {one.name: _long_kept(one) for one in found}
+        open_ones = [one.name for one in found if not _refuses(one)]
+    except ContinuityError as error:
+        raise CannotLook(error.words) from None
+    failing = [] if found else ["no store is write-once"]
+    failing += [f"{name} has no backup of this week that is kept 30 days" for name, kept in held.items() if not kept]
+    failing += [f"{name} lets this account delete what is locked" for name in open_ones]
+    failing += [] if len(there) > 1 else ["there is no second copy"]
+    return Found(
+        not failing,
+        f"{len(found)} of {len(there)} stores are write-once, {len(open_ones)} of them let locked objects be deleted",
+        len(there),
+        failing,
+        {"kept": {name: kept[:5] for name, kept in held.items()}},
+    )
+
+
+def _long_kept(store: stores.Store) -> list[str]:
+    """Backups of this week in the store whose time is thirty days or more."""
+    since = clock.now() - WEEK
+    found = backups.listing(store)
+    return [one.key for one in found if one.made_at >= since and one.keep_until - one.made_at >= LOCKED_FOR]
+
+
+def _refuses(store: Bucket) -> bool:
+    """Whether the store keeps something against our will. What was put there before and is free by now is removed."""
+    for entry in list(store.list(CANARY)):
+        with suppress(Kept):
+            store.delete(entry.name)
+    name = f"{CANARY}{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"  # two may look in the same second
+    store.put(name, [b"canary"], keep_until=clock.now() + LOCKED_FOR)
+    try:
+        store.force(name)
+    except Kept:
+        return True
+    return False
+
+
+# ── Restoring ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+NEEDED: Final = frozenset(
+    {
+        *("schema", "rows", "checksums", "passages", "trail", "trail_continues", "vector_search", "sign_in"),
+        *("people", "used_codes", "blocks", "no_rewind"),
+    }
+)
+"""Questions without which a drill is none, whatever it says of itself."""
+
+
+@check("restore.drill_recent")
+def drill_recent() -> Found:
+    """The last drill passed and was held within seven days, and every question that counts was well answered."""
+    last = Drill.objects.first()
+    if last is None:
+        return Found(False, "no drill was held yet", 1, ["no drill"])
+    answers = {one["key"]: one["ok"] for one in last.assertions}
+    failing = [f"the last drill: {last.get_state_display()}"] if last.state != Drill.State.PASSED else []
+    failing += ["it was more than 7 days ago"] if age(last.started_at) > WEEK.total_seconds() else []
+    failing += [f"not well answered: {key}" for key in sorted(NEEDED) if answers.get(key) is not True]
+    return Found(
+        not failing,
+        f"the last drill {last.get_state_display().lower()}, {age(last.started_at) / 86400:.1f} days ago; "
+        f"{sum(ok is True for ok in answers.values())} of {len(answers)} questions well answered",
+        2 + max(len(answers), len(NEEDED)),
+        failing,
+        {"drill": str(last.pk), "steps": last.steps},
+    )
+
+
+@check("restore.rto_rpo")
+def rto_rpo() -> Found:
+    """What the last drill that passed measured: back within fifteen minutes, with at most five minutes lost."""
+    last = Drill.objects.filter(state=Drill.State.PASSED).first()
+    if last is None or last.rto_seconds is None or last.rpo_seconds is None:
+        return Found(False, "no drill passed yet", 1, ["no drill"])
+    failing = ["it took longer than 15 minutes"] if last.rto_seconds > MOST_RTO else []
+    failing += ["more than 5 minutes would be lost"] if last.rpo_seconds > MOST_RPO else []
+    return Found(
+        not failing,
+        f"back after {last.rto_seconds:.1f} s, {last.rpo_seconds:.1f} s would be lost",
+        2,
+        failing,
+        {"drill": str(last.pk), "rto": last.rto_seconds, "rpo": last.rpo_seconds},
+    )
+
+
+@check("restore.no_rewind")
+def no_rewind() -> Found:
+    """That a restore leaves the trail, revocations, blocks and used codes as they are: none of their tables is among
+    those that come from a backup, in this process as in all others; and in the last drill, where somebody was shut
+    out, a code used and a network blocked after the backup, all of that was still so when it had been restored.
+    """
+    from compliance.continuity import keeping
+
+    kept = {model._meta.db_table for model in apps.get_models() if model._meta.app_label in KEPT_APPS}  # noqa: SLF001
+    taken = keeping.taken()
+    failing = [f"table {table} would come from the backup" for table in sorted(kept & taken)]
+    last = Drill.objects.first()
+    tried = next((one for one in last.assertions if one["key"] == "no_rewind"), None) if last else None
+    if last is None or tried is None or age(last.started_at) > WEEK.total_seconds():
+        failing.append("it was not tried within 7 days")
+    elif tried["ok"] is not True:
+        failing.append("in the last drill something was undone, or could not be looked at")
+    return Found(
+        not failing,
+        f"{len(kept & taken)} of {len(kept)} tables that must stay would come from a backup"
+        + (f"; tried on {last.started_at:%Y-%m-%d}: {tried['observed']}" if last and tried else ""),
+        len(kept) + 1,
+        failing,
+        {"taken_back": sorted(taken)},
+    )
