@@ -12,6 +12,7 @@ from django.urls import reverse
 
 from compliance import notices
 from compliance.access import Action, allows, emergency, sessions
+from compliance.continuity import maintenance
 
 
 class Link(NamedTuple):
@@ -59,6 +60,8 @@ COMPLIANCE = (
     Link("Disclosures", "disclosures", "", Action.KEEP_DISCLOSURES),
     Link("Amendments", "amendments", "", Action.KEEP_DISCLOSURES),
     Link("Reports", "reports", "", Action.READ_CONTROLS),
+    Link("Continuity", "continuity", "", Action.READ_CONTINUITY),
+    Link("Read-only mode", "maintenance", "", Action.READ_CONTINUITY),
 )
 """The pages below the link Compliance of the bar."""
 LIBRARY = (
@@ -95,6 +98,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "session": sessions.clock_of(request) if allows(user, Action.OWN_SETTINGS) else None,
         "may_give_feedback": allows(user, Action.GIVE_FEEDBACK),
         "demo": settings.CLINCHAT_DEMO,
+        "read_only": maintenance.current,
         "notices": partial(notices.shown_to, user),
         "emergencies": partial(emergency.open_to, user),
     }

@@ -92,10 +92,12 @@ def chart(
     head: Sequence[str],
     rows: Sequence[Sequence[str]],
     upright: tuple[float, str] | None = None,
+    top: float = 1,
 ) -> Chart:
     """Lines over a field of 0 to 1 in both directions. `title` states what they show.
 
-    `below` are places along the lower edge with their words, `upright` a place to mark from top to bottom.
+    `below` are places along the lower edge with their words, `upright` a place to mark from top to bottom, and `top` is
+    the share that the upper edge stands for.
     """
     kept = [line for line in lines if line.points]
     ends = _apart([_y(line.points[-1].y) for line in kept])
@@ -113,7 +115,7 @@ def chart(
     return Chart(
         title=title,
         lines=drawn,
-        grid=[Label(LEFT - 8, _y(share), f"{share:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)],
+        grid=[Label(LEFT - 8, _y(share), f"{share * top:.0%}") for share in (0, 0.25, 0.5, 0.75, 1)],
         below=[Label(_x(at), HEIGHT - 8, words) for at, words in list(below)[::step]],
         upright=Label(_x(upright[0]), TOP, upright[1]) if upright else None,
         head=head,
@@ -141,8 +143,11 @@ def _apart(heights: Sequence[float]) -> list[float]:
     last = float("-inf")
     for n in order:
         last = placed[n] = max(heights[n], last + APART)
-    over = max(0.0, last - (HEIGHT - BOTTOM))
-    return [placed[n] - over for n in range(len(heights))]
+    lowest: float = HEIGHT - BOTTOM
+    for n in reversed(order):  # none below the field: what stands in the way moves up, and nothing else
+        placed[n] = min(placed[n], lowest)
+        lowest = placed[n] - APART
+    return [placed[n] for n in range(len(heights))]
 
 
 # ── Bars ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Literal
 
 from django import template
@@ -81,6 +81,19 @@ def age(value: datetime) -> str:
     if minutes < 48 * 60:
         return f"{minutes // 60} h"
     return f"{minutes // (24 * 60)} days"
+
+
+@register.filter
+def span(value: timedelta) -> str:
+    """40 s, 18 min, 90 min, 5 h, 3 days: how long"""
+    whole = int(value.total_seconds())
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 2 * 3600 and whole % 3600:
+        return f"{whole // 60} min"
+    if whole < 48 * 3600:
+        return f"{whole // 3600} h"
+    return f"{whole // (24 * 3600)} days"
 
 
 @register.filter

@@ -11,7 +11,7 @@ from rest_framework.decorators import api_view, authentication_classes, permissi
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from compliance.access import Action, api_signin, door, public, require, sessions, tokens
+from compliance.access import Action, api_signin, door, public, require, sessions, tokens, works_read_only
 from compliance.access.jwt import BadToken, Why
 from compliance.api.bearer import ERROR, bearer_of, record_refusal
 from compliance.api.bodies import Body, Flag, Id, Nothing, Text
@@ -81,6 +81,7 @@ class WhoIAm(serializers.Serializer[Any]):
     expires_at = serializers.DateTimeField(help_text="When the access token, or the session left alone, ends.")
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("Whoever has no token yet gets one here, with both factors")
 @extend_schema(operation_id="login", request=Credentials, responses={200: StepAnswer})
 @api_view(["POST"])
@@ -99,6 +100,7 @@ def login(request: Request) -> Response:
     return Response({"status": "mfa_required", **found})
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("Second step of signing in; the token must be of the first")
 @extend_schema(operation_id="verify_second_factor", request=Code, responses={200: Tokens})
 @api_view(["POST"])
@@ -118,6 +120,7 @@ def second_factor(request: Request) -> Response:
     return _pair(pair)
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("An access token has expired when this is asked; the refresh token is the proof")
 @extend_schema(operation_id="refresh", request=Refresh, responses={200: Tokens})
 @api_view(["POST"])
@@ -133,6 +136,7 @@ def refresh(request: Request) -> Response:
     return _pair(pair)
 
 
+@works_read_only("Leaving never waits")
 @public("Leaving needs no permission; the refresh token says which sign-in ends")
 @extend_schema(operation_id="logout", request=Refresh, responses={204: None})
 @api_view(["POST"])
@@ -149,6 +153,7 @@ def logout(request: Request) -> Response:
     return Response(status=HTTPStatus.NO_CONTENT)
 
 
+@works_read_only("It reads, and puts on record that it did")
 @door(Action.OWN_SETTINGS)
 @extend_schema(methods=["GET"], operation_id="who_am_i", responses={200: WhoIAm})
 @extend_schema(methods=["POST"], operation_id="who_am_i_post", request=Nothing, responses={200: WhoIAm})
@@ -164,6 +169,7 @@ def verify(request: Request) -> Response:
     return Response(shown | {"through": through, "expires_at": ends})
 
 
+@works_read_only("What is taken away is gone at once")
 @door(Action.OWN_SETTINGS)
 @extend_schema(operation_id="revoke_all_sessions", request=Whom, responses={200: Ended})
 @api_view(["POST"])

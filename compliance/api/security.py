@@ -13,7 +13,7 @@ from rest_framework.response import Response
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.access import Action, door, networks
+from compliance.access import Action, door, networks, works_read_only
 from compliance.api.bodies import Body, FreeText, Text
 from compliance.block_forms import LONGEST_REASON
 from compliance.models import NetworkBlock, User
@@ -64,6 +64,7 @@ class Freed(serializers.Serializer[Any]):
     ended = serializers.ListField(child=serializers.CharField(), help_text="Networks that are let in again.")
 
 
+@works_read_only("A network is shut out at once")
 @door(Action.BLOCK_NETWORKS)
 @extend_schema(methods=["GET"], operation_id="list_blocked_networks", responses={200: Blocks})
 @extend_schema(methods=["POST"], operation_id="block_networks", request=Blocking, responses={200: Results})
@@ -79,6 +80,7 @@ def block_ip(request: Request) -> Response:
     return Response({"results": [_block(request, ip, asked) for ip in asked["ips"]]})
 
 
+@works_read_only("Who was shut out by mistake gets in again")
 @door(Action.BLOCK_NETWORKS)
 @extend_schema(operation_id="unblock_networks", request=Networks, responses={200: Freed})
 @api_view(["POST"])

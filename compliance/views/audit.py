@@ -18,7 +18,7 @@ from kombu.exceptions import OperationalError
 
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, audit_lines, audit_vocabulary, audit_words, tasks, vault
-from compliance.access import Action, allows, door, limits
+from compliance.access import Action, allows, door, limits, works_read_only
 from compliance.audit import export as exporting
 from compliance.audit import search as searching
 from compliance.audit.search import BadFilter, EventFilter, TooBroad
@@ -49,6 +49,7 @@ def search(request: AuthedRequest) -> HttpResponse:
     return _search_page(request, data, results=results, filter=asked)
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.READ_AUDIT)
 @sensitive_post_parameters("record_number")
@@ -112,6 +113,7 @@ def day(request: AuthedRequest, person_id: UUID, on: date) -> HttpResponse:
     return render(request, "audit/day.html", context)
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.EXPORT_AUDIT)
 @limits.limited(limits.Limit.EXPORT)
@@ -137,6 +139,7 @@ def export(request: AuthedRequest) -> HttpResponseBase:
     return redirect(audit_lines.search_url(asked.given()))
 
 
+@works_read_only("The trail is verified at any time")
 @require_POST
 @door(Action.READ_AUDIT)
 def verify(request: AuthedRequest) -> HttpResponse:

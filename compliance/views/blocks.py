@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
-from compliance.access import Action, door, lockout, networks, origin
+from compliance.access import Action, door, lockout, networks, origin, works_read_only
 from compliance.block_forms import BlockForm, FindForm
 from compliance.models import NetworkBlock
 
@@ -20,6 +20,7 @@ ON_A_PAGE = 50
 ENDED_SHOWN = 20
 
 
+@works_read_only("A network is shut out at once, and let in again")
 @require_http_methods(["GET", "HEAD", "POST"])
 @door(Action.BLOCK_NETWORKS)
 def blocks(request: AuthedRequest) -> HttpResponse:
@@ -37,6 +38,7 @@ def blocks(request: AuthedRequest) -> HttpResponse:
     return _page(request, form)
 
 
+@works_read_only("Who was shut out by mistake gets in again")
 @require_POST
 @door(Action.BLOCK_NETWORKS)
 def end(request: AuthedRequest, block_id: UUID) -> HttpResponse:

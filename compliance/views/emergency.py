@@ -12,7 +12,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, audit_lines
-from compliance.access import Action, door, emergency
+from compliance.access import Action, door, emergency, works_read_only
 from compliance.access.limits import TooMany
 from compliance.emergency_forms import ReviewForm, TakeForm
 from compliance.models import BreakGlass
@@ -27,6 +27,7 @@ TOO_MANY_TODAY = (
 TOO_MANY_TRIES = "Too many tries. Wait {minutes} min, or call the privacy officer on duty."
 
 
+@works_read_only("An emergency does not wait")
 @PAGE
 @door(Action.BREAK_GLASS)
 @sensitive_post_parameters("reason")
@@ -49,6 +50,7 @@ def take(request: AuthedRequest) -> HttpResponse:
     return render(request, "emergency/take.html", {"form": form})
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.BREAK_GLASS)
 def end(request: AuthedRequest, access_id: UUID) -> HttpResponse:

@@ -25,6 +25,8 @@ from compliance.logs.database import timeout_of
 logger = logging.getLogger("clinchat.errors")
 PASSES = (OperationalError, InterfaceError, KeysUnavailable)
 """A database, a directory or a place of keys that does not answer: it passes by itself, and the page says so."""
+FROZEN = "25006"
+"""What PostgreSQL calls a write it refuses: for the last seconds of a restore it takes none (databases.freeze)."""
 _plain: ContextVar[bool] = ContextVar("plain_error_pages", default=False)
 
 
@@ -36,6 +38,10 @@ def plain() -> Iterator[None]:
         yield
     finally:
         _plain.reset(token)
+
+
+def is_plain() -> bool:
+    return _plain.get()
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -68,7 +74,11 @@ def server_error(request: HttpRequest) -> HttpResponse:
     _log(exception, reference_of(request))
     if hasattr(request, "session"):
         del request.session  # SessionMiddleware would read it, and with the database gone fail and wait again
-    return _page(request, 503 if isinstance(exception, PASSES) else 500)
+    return _page(request, 503 if _passes(exception) else 500)
+
+
+def _passes(exception: BaseException | None) -> bool:
+    return isinstance(exception, PASSES) or getattr(exception and exception.__cause__, "sqlstate", "") == FROZEN
 
 
 def _page(request: HttpRequest, status: int, template: str = "", **context: object) -> HttpResponse:

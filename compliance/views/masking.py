@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, mask_reports, phi, term_changes
-from compliance.access import Action, allows, door, refusals
+from compliance.access import Action, allows, door, refusals, works_read_only
 from compliance.access.sessions import fresh
 from compliance.free_text import NOT_CHECKED
 from compliance.masking_forms import SettleForm, TermForm
@@ -70,6 +70,7 @@ def report(request: AuthedRequest, report_id: UUID) -> HttpResponse:
     return _report(request, _get(report_id))
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.MANAGE_MASKING)
 @fresh

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_POST
 
 from clinchat.lib.http import AuthedRequest
-from compliance.access import Action, account, door, factors, passkeys, public, signin
+from compliance.access import Action, account, door, factors, passkeys, public, signin, works_read_only
 from compliance.access.passkeys import Refused, Why
 from compliance.access.sessions import fresh
 from compliance.forms import PasskeyForm
@@ -31,6 +31,7 @@ WORDS = {
 }
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("Second step of signing in; the session must hold the first")
 @PAGE
 @sensitive_post_parameters("answer")
@@ -47,6 +48,7 @@ def show(request: HttpRequest) -> HttpResponse:
     return render(request, "signin/passkey.html", context | _ceremony(request, user, passkeys.begin_showing))
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("First set-up of the second factor; the session must hold the first step")
 @PAGE
 @sensitive_post_parameters("answer")

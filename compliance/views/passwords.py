@@ -9,7 +9,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 
 from clinchat.lib.http import AuthedRequest
 from compliance import audit
-from compliance.access import Action, door, limits, links, passwords, proof, public, refusals, signin
+from compliance.access import Action, door, limits, links, passwords, proof, public, refusals, signin, works_read_only
 from compliance.access.sessions import fresh
 from compliance.forms import AgainForm, ChangePasswordForm, NewPasswordForm
 from compliance.models import OneTimeLink, User
@@ -48,6 +48,7 @@ def _is_current(form: ChangePasswordForm, user: User) -> bool:
     return known
 
 
+@works_read_only("Who has lost a password or a factor signs in with it")
 @public("The link in the address is what lets in, once")
 @PAGE
 @sensitive_post_parameters()

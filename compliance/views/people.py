@@ -15,7 +15,19 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, audit_lines
-from compliance.access import Action, Role, allows, door, factors, links, passwords, people, refusals, role_changes
+from compliance.access import (
+    Action,
+    Role,
+    allows,
+    door,
+    factors,
+    links,
+    passwords,
+    people,
+    refusals,
+    role_changes,
+    works_read_only,
+)
 from compliance.access.sessions import fresh
 from compliance.models import NoSeat, OneTimeLink, RoleRequest, Session, TokenFamily, User
 from compliance.people_forms import LeaveForm, NewPersonForm, RoleForm, SearchForm
@@ -110,6 +122,7 @@ def link(request: AuthedRequest, person_id: UUID) -> HttpResponse:
     return _link_page(request, about, OneTimeLink.Purpose(purpose))
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.MANAGE_PEOPLE)
 def close(request: AuthedRequest, person_id: UUID) -> HttpResponse:
@@ -121,6 +134,7 @@ def close(request: AuthedRequest, person_id: UUID) -> HttpResponse:
     return _do(request, about, shut, "The account is closed. Everything open in its name has ended.")
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.MANAGE_PEOPLE)
 def leave(request: AuthedRequest, person_id: UUID) -> HttpResponse:

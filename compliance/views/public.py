@@ -15,8 +15,9 @@ from django.views.decorators.http import require_POST, require_safe
 
 from clinchat.lib import clock
 from compliance import health
-from compliance.access import public
+from compliance.access import public, works_read_only
 from compliance.access.sessions import leaves_session_alone
+from compliance.continuity import maintenance
 
 logger = logging.getLogger("clinchat.csp")
 REPORT_BYTES = 16 * 1024
@@ -36,6 +37,7 @@ def status(request: HttpRequest) -> HttpResponse:
     checks = health.run_checks()
     context = {
         "state": "up" if all(check.ok for check in checks) else "degraded",
+        "mode": maintenance.current(),
         "checks": [{"name": check.name, "ok": check.ok} for check in checks],
         "at": clock.now(),
     }
@@ -44,6 +46,7 @@ def status(request: HttpRequest) -> HttpResponse:
     return HttpResponse(render_to_string("status.html", context, request=None if lost else request))
 
 
+@works_read_only("It writes a line of the log and nothing else")
 @public("A browser reports without a session, and the report changes nothing")
 @leaves_session_alone
 @csrf_exempt  # nosemgrep: csrf-exempt  # no session, and nothing changes

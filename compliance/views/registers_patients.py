@@ -19,7 +19,7 @@ from django.views.decorators.http import require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
 from compliance import audit
-from compliance.access import Action, door, limits
+from compliance.access import Action, door, limits, works_read_only
 from compliance.audit import handed
 from compliance.models import Amendment, Disclosure
 from compliance.register_forms import AmendmentForm, AnswerForm, DisclosureForm, ExportForm, PatientForm
@@ -67,6 +67,7 @@ def _accounting(request: AuthedRequest, patient: str) -> HttpResponse:
     return show(request, "accounting", context)
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.KEEP_DISCLOSURES)
 @sensitive_post_parameters("record_number")
@@ -80,6 +81,7 @@ def patient(request: AuthedRequest) -> HttpResponse:
     return redirect(f"{reverse('disclosures')}?{urlencode({'patient': pseudonym})}")
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.KEEP_DISCLOSURES)
 @limits.limited(limits.Limit.EXPORT)

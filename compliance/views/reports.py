@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit
-from compliance.access import Action, allows, door, limits
+from compliance.access import Action, allows, door, limits, works_read_only
 from compliance.controls.results import canonical
 from compliance.models import MonthlyReport
 from compliance.report_forms import BundleForm, MakeForm
@@ -53,6 +53,7 @@ def report(request: AuthedRequest, report_id: UUID) -> HttpResponse:
     return render(request, "compliance/reports/report.html", context)
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.EXPORT_CONTROLS)
 @limits.limited(limits.Limit.EXPORT)
@@ -61,6 +62,7 @@ def pdf(request: AuthedRequest, report_id: UUID) -> HttpResponseBase:
     return _file(paper.pdf(found), found, "pdf", "application/pdf")
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.EXPORT_CONTROLS)
 @limits.limited(limits.Limit.EXPORT)
@@ -70,6 +72,7 @@ def as_json(request: AuthedRequest, report_id: UUID) -> HttpResponseBase:
     return _file(canonical(found.data), found, "json", "application/json")
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_http_methods(["GET", "HEAD", "POST"])
 @door(Action.EXPORT_CONTROLS)
 @limits.limited(limits.Limit.EXPORT)

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit_vocabulary
-from compliance.access import Action, allows, door, services
+from compliance.access import Action, allows, door, services, works_read_only
 from compliance.access.sessions import fresh
 from compliance.models import ServiceToken, User
 from compliance.service_forms import AccountForm, TokenForm
@@ -58,6 +58,7 @@ def token(request: AuthedRequest, account_id: UUID) -> HttpResponseBase:
     return render(request, "services/token.html", context)
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.MANAGE_SERVICES)
 @fresh

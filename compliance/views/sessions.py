@@ -10,7 +10,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_GET, require_http_methods, require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
-from compliance.access import Action, devices, door, sessions
+from compliance.access import Action, devices, door, sessions, works_read_only
 from compliance.access.sessions import fresh, leaves_session_alone
 from compliance.models import User
 from compliance.session_forms import EndAllForm
@@ -22,6 +22,7 @@ def own(request: AuthedRequest) -> HttpResponse:
     return render(request, "settings/sessions.html", {"devices": devices.of(request, request.user)})
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.OWN_SETTINGS)
 @fresh
@@ -35,6 +36,7 @@ def end_one(request: AuthedRequest, session_id: UUID) -> HttpResponse:
     return redirect("settings-sessions")
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.OWN_SETTINGS)
 @fresh
@@ -44,6 +46,7 @@ def end_others(request: AuthedRequest) -> HttpResponse:
     return redirect("settings-sessions")
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.OWN_SETTINGS)
 @fresh
@@ -60,6 +63,7 @@ def left(request: AuthedRequest) -> HttpResponse:
     return _clock(request)
 
 
+@works_read_only("Reading goes on, and so does its session")
 @require_POST
 @door(Action.OWN_SETTINGS)
 def renew(request: AuthedRequest) -> HttpResponse:
@@ -67,6 +71,7 @@ def renew(request: AuthedRequest) -> HttpResponse:
     return _clock(request)
 
 
+@works_read_only("What is taken away is gone at once")
 @require_POST
 @door(Action.REVOKE_SESSIONS)
 @fresh
@@ -79,6 +84,7 @@ def end_person(request: AuthedRequest, person_id: UUID) -> HttpResponse:
     return redirect("person", person_id=person.pk)
 
 
+@works_read_only("What is taken away is gone at once")
 @require_http_methods(["GET", "HEAD", "POST"])
 @door(Action.REVOKE_SESSIONS)
 @fresh

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from clinchat.lib.http import AuthedRequest
 from compliance import directory
-from compliance.access import Action, door, factors, limits, next_page, proof, public, signin
+from compliance.access import Action, door, factors, limits, next_page, proof, public, signin, works_read_only
 from compliance.access.factors import Factor
 from compliance.directory import oidc
 from compliance.forms import AgainForm, CodeForm, PasswordForm, RecoveryForm
@@ -26,6 +26,7 @@ PAGE = require_http_methods(["GET", "HEAD", "POST"])
 SECOND_STEPS = {Factor.APP: "signin-code", Factor.PASSKEY: "signin-passkey"}
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("People who are not signed in yet sign in here")
 @PAGE
 @sensitive_post_parameters("password")
@@ -40,6 +41,7 @@ def password(request: HttpRequest) -> HttpResponse:
     return render(request, "signin/password.html", context, status=form.status)
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @PAGE
 @door(Action.OWN_SETTINGS)
 @sensitive_post_parameters("password")
@@ -81,6 +83,7 @@ def second_step(user: User) -> str:
     return next((page for factor, page in SECOND_STEPS.items() if factor in factors.available(user)), "signin-setup")
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("Second step of signing in; the session must hold the first")
 @PAGE
 @sensitive_post_parameters("code")
@@ -88,6 +91,7 @@ def code(request: HttpRequest) -> HttpResponse:
     return _second_step(request, Factor.APP, CodeForm(request.POST or None), "signin/code.html")
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("Second step of signing in; the session must hold the first")
 @PAGE
 @sensitive_post_parameters("code")
@@ -111,6 +115,7 @@ def _second_step(request: HttpRequest, factor: Factor, form: CodeForm | Recovery
     return render(request, template, {"form": form, **others})
 
 
+@works_read_only("Signing in writes nothing but what signing in needs")
 @public("First set-up of the second factor; the session must hold the first")
 @PAGE
 @sensitive_post_parameters("code")
@@ -146,6 +151,7 @@ def picture(device: Authenticator) -> HttpResponse:
     return HttpResponse(image.getvalue(), content_type="image/svg+xml")
 
 
+@works_read_only("Leaving never waits")
 @public("Leaving needs no permission")
 @require_POST
 def signout(request: HttpRequest) -> HttpResponseBase:

@@ -1,7 +1,5 @@
-// Sending files to the library: drop them, see how far each one is, go on when all have arrived. And following a file
-// that is being read. The form and the page work without this script; with it each file is a request of its own.
-const POLL_MS = 1000;
-const SLOWER_MS = 5000; // after half a minute
+// Sending files to the library: drop them, see how far each one is, go on when all have arrived. The form works without
+// this script; with it each file is a request of its own.
 const size = (bytes) => {
   const [unit, name] = bytes < 1_000_000 ? [1000, "KB"] : [1_000_000, "MB"];
   return `${Math.max(bytes / unit, 0.1).toLocaleString("en-US", { maximumFractionDigits: 1 })} ${name}`;
@@ -145,20 +143,3 @@ class Sending {
 }
 
 if (form) new Sending(form);
-
-// ── A file that is being read ───────────────────────────────────────────────────────────────────────────────────
-const followed = document.querySelector("[data-state-url]");
-
-async function follow(since) {
-  try {
-    const answer = await fetch(followed.dataset.stateUrl, { redirect: "manual", headers: { Accept: "application/json" } });
-    if (!answer.ok) return window.location.reload(); // signed out, or gone: the page says so
-    const { state } = await answer.json();
-    if (state !== followed.dataset.state) return window.location.reload();
-  } catch {
-    // No connection: ask again.
-  }
-  setTimeout(() => follow(since), Date.now() - since > 30_000 ? SLOWER_MS : POLL_MS);
-}
-
-if (followed) setTimeout(() => follow(Date.now()), POLL_MS);

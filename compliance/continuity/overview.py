@@ -1,0 +1,393 @@
+"""What the pages about backups and recovery show. Reads only, and what was never measured is never good."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from functools import cached_property
+from typing import Any, Final
+
+from django.db.models import QuerySet
+
+from clinchat.lib import charts, clock, ui_tags
+from compliance.attention import Tag
+from compliance.continuity import deciding, integrity, plan, questions, retention
+from compliance.models import Backup, Drill, Erasure, IntegrityRun, LegalHold, Maintenance, Purge, Restore, WalShipping
+
+BACKUP_EVERY: Final = timedelta(hours=6)
+BACKUP_LATE: Final = timedelta(hours=7)
+"""Begun every six hours, and an hour to be made."""
+DRILL_LATE: Final = timedelta(days=8)
+INTEGRITY_LATE: Final = timedelta(hours=36)
+DRILLS: Final = 12
+"""So many of the last drills are drawn."""
+PURGES: Final = 5
+RESTORES: Final = 5
+NEVER: Final = Tag("", "circle-dashed", "Never")
+NOT_CHECKED: Final = Tag("", "circle-dashed", "Not checked")
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What the hospital may lose of it at most (recovery point), and how long it may be away (recovery time)."""
+
+    name: str
+    rpo: timedelta
+    rto: timedelta
+
+
+SERVICES: Final = (
+    Service("Clinical answers", timedelta(minutes=15), timedelta(hours=1)),
+    Service("Drug interactions", timedelta(minutes=5), timedelta(minutes=30)),
+    Service("Sign-in", timedelta(hours=1), timedelta(minutes=15)),
+    Service("Audit log", timedelta(minutes=1), timedelta(hours=2)),
+)
+RPO: Final = min(one.rpo for one in SERVICES)
+RTO: Final = min(one.rto for one in SERVICES)
+"""All of them live in one database and come back with it, so the strictest counts for each drill."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """Something measured against its limit. `value` None: never measured."""
+
+    value: timedelta | None
+    limit: timedelta
+
+    @property
+    def part(self) -> float:
+        """For a meter: 1 is the limit, or over it."""
+        return round(min(1.0, self.value / self.limit), 3) if self.value is not None else 0.0
+
+    @property
+    def over(self) -> bool:
+        return self.value is not None and self.value > self.limit
+
+    @property
+    def seconds(self) -> float | None:
+        return self.value.total_seconds() if self.value is not None else None
+
+    @property
+    def words(self) -> str:
+        """6 min of 15 min"""
+        return f"{ui_tags.span(self.value)} of {ui_tags.span(self.limit)}" if self.value is not None else "Never"
+
+
+@dataclass(frozen=True, slots=True)
+class Exposure:
+    """One service: what would be lost now, and how long the last drill took to bring it back."""
+
+    name: str
+    at_risk: Share
+    restored: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What the last drill that passed took and would have lost, against the strictest limits."""
+
+    restored: Share
+    lost: Share
+
+
+@dataclass(frozen=True, slots=True)
+class Recoverable:
+    """The newest moment of the database that is in a store."""
+
+    at: datetime
+    by_log: bool
+    """Through the log that is shipped as it is written; else as the last backup holds it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answered:
+    """One question of a drill: how it came out, what is so if it came out well, and what was seen."""
+
+    tag: Tag
+    words: str
+    observed: str
+    good: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What one restored copy was asked."""
+
+    name: str
+    answers: Sequence[Answered]
+
+    @property
+    def good(self) -> list[Answered]:
+        return [one for one in self.answers if one.good]
+
+    @property
+    def others(self) -> list[Answered]:
+        """What was not so, or could not be asked."""
+        return [one for one in self.answers if not one.good]
+
+
+@dataclass(frozen=True)
+class Overview:
+    at: datetime
+    recoverable: Recoverable | None
+    services: Sequence[Exposure]
+    newest: Backup | None
+    log: WalShipping | None
+    drill: Drill | None
+    proven: Drill | None
+    """The last drill that passed."""
+    integrity: IntegrityRun | None
+    """What was found and still stands, though nobody could look since; else the last look."""
+    readonly: Maintenance | None
+    making: Backup | None
+    restore: Restore | None
+
+    @property
+    def held(self) -> datetime | None:
+        """The moment that the last good backup holds."""
+        return self.newest.as_of if self.newest else None
+
+    @property
+    def backup_late(self) -> bool:
+        return self.held is None or self.at - self.held > BACKUP_LATE
+
+    @property
+    def backup_tag(self) -> Tag:
+        if self.newest is None:
+            return NEVER
+        return Tag("major", "clock", "Late") if self.backup_late else Tag("ok", "circle-check", "On time")
+
+    @property
+    def verified_tag(self) -> Tag:
+        return verified_tag(self.newest) if self.newest else NEVER
+
+    @property
+    def drill_late(self) -> bool:
+        return self.proven is None or self.at - self.proven.started_at > DRILL_LATE
+
+    @property
+    def drill_tag(self) -> Tag:
+        if self.drill is None:
+            return NEVER
+        if self.drill.state == Drill.State.PASSED and self.drill_late:
+            return Tag("major", "clock", "Out of date")
+        return drill_tag(self.drill)
+
+    @property
+    def integrity_tag(self) -> Tag:
+        if self.integrity is None:
+            return NOT_CHECKED
+        if self.integrity.state == IntegrityRun.State.FINDINGS:
+            return Tag("crit", "octagon-alert", "Findings")
+        if self.integrity.state == IntegrityRun.State.ERROR:
+            return Tag("major", "octagon-alert", "Could not look")
+        if self.at - self.integrity.ran_at > INTEGRITY_LATE:
+            return Tag("major", "clock", "Out of date")
+        return Tag("ok", "circle-check", "In order")
+
+    @property
+    def over(self) -> list[Exposure]:
+        """The services of which more would be lost than may be."""
+        return [one for one in self.services if one.at_risk.over or one.at_risk.value is None]
+
+    @property
+    def restore_tag(self) -> Tag | None:
+        return deciding.tag(self.restore) if self.restore else None
+
+    @property
+    def steps(self) -> Sequence[deciding.Step]:
+        return deciding.steps(self.restore) if self.restore else []
+
+    # What only the page itself shows is read when it does.
+
+    @cached_property
+    def trend(self) -> charts.Chart | None:
+        return trend(list(_passed()[:DRILLS])[::-1])
+
+    @property
+    def measured(self) -> Measured | None:
+        one = self.proven
+        if one is None or one.rto_seconds is None or one.rpo_seconds is None:
+            return None
+        return Measured(Share(timedelta(seconds=one.rto_seconds), RTO), Share(timedelta(seconds=one.rpo_seconds), RPO))
+
+    @cached_property
+    def jobs(self) -> list[plan.Job]:
+        return plan.jobs(self.at)
+
+    @cached_property
+    def stores(self) -> list[plan.StoreShown]:
+        return plan.stores()
+
+    @cached_property
+    def restores(self) -> list[Restore]:
+        return list(Restore.objects.select_related("backup", "requested_by")[:RESTORES])
+
+    @cached_property
+    def holds(self) -> int:
+        return LegalHold.objects.filter(ended_at=None).count()
+
+    @cached_property
+    def erasures(self) -> int:
+        return Erasure.objects.filter(status=Erasure.Status.DONE).count()
+
+    @cached_property
+    def purges(self) -> list[tuple[Purge, str]]:
+        """The last turns of rules that removed something, with the names of the rules."""
+        names = {one.key: one.name for one in retention.rules()}
+        return [(one, names.get(one.rule, one.rule)) for one in Purge.objects.all()[:PURGES]]
+
+    @cached_property
+    def asked(self) -> list[Asked]:
+        """What the last drill asked of the restored copies: of the backup, and of the newest moment."""
+        answers = self.drill.assertions if self.drill else []
+        by_log = [one for one in answers if one["key"].startswith(questions.BY_LOG)]
+        of_each = {
+            "The backup": [one for one in answers if one not in by_log],
+            "The newest moment, through the log": by_log,
+        }
+        return [Asked(name, [_answer(one) for one in found]) for name, found in of_each.items() if found]
+
+
+def overview() -> Overview:
+    now = clock.now()
+    held, proven = recoverable(), _passed().first()
+    restored = timedelta(seconds=proven.rto_seconds) if proven and proven.rto_seconds is not None else None
+    at_risk = max(timedelta(0), now - held.at) if held else None
+    return Overview(
+        at=now,
+        recoverable=held,
+        services=[Exposure(one.name, Share(at_risk, one.rpo), Share(restored, one.rto)) for one in SERVICES],
+        newest=Backup.objects.good(Backup.Kind.FULL).first(),
+        log=WalShipping.objects.first(),
+        drill=Drill.objects.select_related("backup").first(),
+        proven=proven,
+        integrity=integrity.open_condition() or IntegrityRun.objects.first(),
+        readonly=Maintenance.objects.filter(ended_at=None).select_related("started_by").first(),
+        making=making(),
+        restore=deciding.open_one(),
+    )
+
+
+def making() -> Backup | None:
+    """The backup that is being made, or waits to be."""
+    return Backup.objects.filter(state__in=[Backup.State.RUNNING, Backup.State.WAITING]).order_by("state").first()
+
+
+def recoverable() -> Recoverable | None:
+    """None: nothing could be brought back. The log counts from a base copy on that was made since it has no gap."""
+    newest, log = Backup.objects.good(Backup.Kind.FULL).first(), WalShipping.objects.first()
+    held = [Recoverable(_held(newest), by_log=False)] if newest else []
+    if log and Backup.objects.good(Backup.Kind.BASE).filter(as_of__gte=log.since).exists():
+        held.append(Recoverable(log.as_of, by_log=True))
+    return max(held, key=lambda one: one.at, default=None)
+
+
+def reach(backup: Backup) -> tuple[datetime, datetime] | None:
+    """The first and the last moment that somebody who goes back to it can name instead of it; None: there is none."""
+    log = WalShipping.objects.first()
+    base = log and Backup.objects.good(Backup.Kind.BASE).filter(as_of__gte=log.since).order_by("as_of").first()
+    if not log or not base or not backup.as_of:
+        return None
+    first = max(_held(base), backup.as_of)
+    return (first, log.as_of) if first <= log.as_of else None
+
+
+def environments() -> list[str]:
+    """Those whose backups are known here."""
+    return list(Backup.objects.order_by("environment").values_list("environment", flat=True).distinct())
+
+
+def state() -> str:
+    """Changes when a page that shows something under way has to be read again."""
+    one, restore, drill = making(), deciding.open_one(), Drill.objects.first()
+    told = [
+        f"{one.pk} {one.state} {one.progress}" if one else "",
+        f"{restore.pk} {restore.state} {deciding.step_of(restore)}" if restore else "",
+        str(drill.pk) if drill else "",
+    ]
+    return ", ".join(told)
+
+
+def drill_tag(drill: Drill) -> Tag:
+    looks = {
+        Drill.State.PASSED: ("ok", "circle-check"),
+        Drill.State.FAILED: ("crit", "circle-x"),
+        Drill.State.ERROR: ("major", "octagon-alert"),
+    }
+    return Tag(*looks[Drill.State(drill.state)], drill.get_state_display())
+
+
+def verified_tag(backup: Backup) -> Tag:
+    """Whether all of it was read back."""
+    if backup.verified_ok is None:
+        return Tag("", "circle-dashed", "Not read back")
+    if not backup.verified_ok:
+        return Tag("crit", "circle-x", "Damaged")
+    return Tag("ok", "circle-check", "Read back whole")
+
+
+def backup_tag(backup: Backup) -> Tag:
+    """What it is good for, in a list."""
+    match backup.state:
+        case Backup.State.COMPLETE:
+            return verified_tag(backup)
+        case Backup.State.FAILED:
+            return Tag("crit", "circle-x", backup.get_state_display())
+        case Backup.State.PRUNED:
+            return Tag("", "circle", backup.get_state_display())
+        case _:
+            return Tag("info", "hourglass", backup.get_state_display())
+
+
+def _answer(told: dict[str, Any]) -> Answered:
+    looks = {
+        True: Tag("ok", "check", "As it should be"),
+        False: Tag("crit", "circle-x", "Not so"),
+        None: Tag("major", "octagon-alert", "Not asked"),
+    }
+    return Answered(looks[told["ok"]], questions.words(told["key"]), told.get("observed", ""), good=told["ok"] is True)
+
+
+def trend(drills: Sequence[Drill]) -> charts.Chart | None:
+    """Restore times and what would have been lost, each as a share of its limit; the oldest first."""
+    measured = [
+        (one.started_at, one.rto_seconds, one.rpo_seconds)
+        for one in drills
+        if one.rto_seconds is not None and one.rpo_seconds is not None
+    ]
+    if not measured:
+        return None
+    top = max(1.0, *(max(rto / RTO.total_seconds(), rpo / RPO.total_seconds()) for _, rto, rpo in measured))
+    where, (_, last_rto, last_rpo) = charts.places(len(measured)), measured[-1]
+    days = [ui_tags.day(at) for at, _, _ in measured]
+
+    def line(name: str, took: Sequence[float], limit: timedelta) -> charts.Line:
+        words = [f"{name}, {day}: {ui_tags.seconds(one)}" for day, one in zip(days, took, strict=True)]
+        shares = [one / limit.total_seconds() / top for one in took]
+        return charts.Line(name, [charts.Point(*point) for point in zip(where, shares, words, strict=True)])
+
+    return charts.chart(
+        f"Drills since {days[0]}: the last one had the service back in {ui_tags.seconds(last_rto)} "
+        f"of {ui_tags.span(RTO)} and would have lost {ui_tags.seconds(last_rpo)} of {ui_tags.span(RPO)}",
+        [
+            line("Restore time", [rto for _, rto, _ in measured], RTO),
+            line("Data lost", [rpo for _, _, rpo in measured], RPO),
+            charts.Line("Limit", [charts.Point(0, 1 / top), charts.Point(1, 1 / top)]),
+        ],
+        below=[(x, day.split(",")[0]) for x, day in zip(where, days, strict=True)],
+        head=["Drill", f"Restore time, of {ui_tags.span(RTO)}", f"Data lost, of {ui_tags.span(RPO)}"],
+        rows=[[ui_tags.moment(at), ui_tags.seconds(rto), ui_tags.seconds(rpo)] for at, rto, rpo in measured],
+        top=top,
+    )
+
+
+def _passed() -> QuerySet[Drill]:
+    return Drill.objects.filter(state=Drill.State.PASSED)
+
+
+def _held(backup: Backup) -> datetime:
+    """The moment a complete backup holds."""
+    assert backup.as_of is not None  # noqa: S101  # narrows the type: `good` asks for it
+    return backup.as_of

@@ -1,0 +1,406 @@
+"""The pages of backups and recovery: what they show, who may do what there, and what they refuse."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from kombu.exceptions import OperationalError
+
+from clinchat.lib import clock
+from compliance.continuity import overview, plan, questions, urgent
+from compliance.models import Backup, Drill, IntegrityRun, Maintenance, Restore, User, WalShipping
+from tests import cast
+
+pytestmark = pytest.mark.django_db
+READERS = ("pat", "sam", "carol", "otto", "audra", "ada")
+OTHERS = ("alice", "dora", "edith", "mallory")
+MAKERS = ("otto", "sam", "ada")
+APPROVERS = ("sam", "carol", "ada")
+PAGE = "/compliance/continuity/"
+
+
+def visit(who: str, *, proved: bool = True) -> Client:
+    return cast.sign_in(Client(), getattr(cast, who)(), proved=proved)
+
+
+def words(answer: Any) -> str:
+    return " ".join(str(answer.content.decode()).split())
+
+
+def backup(*, hours: float = 1, **fields: Any) -> Backup:
+    at = clock.now() - timedelta(hours=hours)
+    known: dict[str, Any] = {
+        "name": "Nightly",
+        "environment": "local",
+        "state": "complete",
+        "manifest_sha256": "0" * 64,
+    }
+    known |= {"requested_at": at, "finished_at": at, "as_of": at, "size": 4096, "stores": ["/backups"]}
+    return Backup.objects.create(**(known | fields))
+
+
+def drill(state: str = "passed", *, days: float = 1, rto: float | None = 31, rpo: float | None = 4) -> Drill:
+    asked = [{"key": "rows", "ok": state == "passed", "observed": "72 tables"}]
+    at = clock.now() - timedelta(days=days)
+    return Drill.objects.create(
+        state=state, started_at=at, seconds=40, rto_seconds=rto, rpo_seconds=rpo, assertions=asked
+    )
+
+
+def shipped(*, seconds: float = 20, since_hours: float = 30) -> WalShipping:
+    now = clock.now()
+    return WalShipping.objects.create(
+        since=now - timedelta(hours=since_hours), as_of=now - timedelta(seconds=seconds), position="0/1"
+    )
+
+
+def asked(by: User | None = None, **fields: Any) -> Restore:
+    known: dict[str, Any] = {"reason": "A bad import.", "requested_by": by or cast.otto()}
+    return Restore.objects.create(**({"backup": backup()} | known | fields))
+
+
+# ── What is shown ──────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_fresh_installation_says_never() -> None:
+    shown = words(visit("audra").get(PAGE))
+    assert "No backup has been made yet." in shown
+    assert "None has been run yet, so no time to recover is known." in shown
+    assert "Nobody has looked yet whether the data fits together." in shown
+    assert shown.count('<span class="clock late">Everything</span>') == len(overview.SERVICES)
+    assert "tag ok" not in shown
+
+
+def test_data_at_risk_is_counted_from_the_log_where_a_base_copy_leads_to_it() -> None:
+    backup(hours=3)
+    shipped(seconds=20)
+    found = overview.overview()
+    assert found.recoverable
+    assert not found.recoverable.by_log
+    assert {one.name for one in found.over} == {one.name for one in overview.SERVICES}
+    backup(hours=40, kind="base")
+    assert not overview.overview().recoverable.by_log  # type: ignore[union-attr]  # there is one
+    backup(hours=20, kind="base")
+    found = overview.overview()
+    assert found.recoverable
+    assert found.recoverable.by_log
+    assert found.over == []
+    assert "20 s of 15 min" in words(visit("audra").get(PAGE))
+
+
+def test_a_damaged_backup_is_no_good_one() -> None:
+    old, _ = backup(hours=9), backup(hours=1, verified_ok=False, verified_at=clock.now())
+    found = overview.overview()
+    assert found.newest == old
+    assert found.backup_tag.words == "Late"
+    assert found.verified_tag.words == "Not read back"
+
+
+def test_the_trend_of_drills_has_its_table() -> None:
+    drill(days=15, rto=62)
+    drill(days=8, rto=44)
+    drill("error", days=3, rto=None, rpo=None)
+    drill(days=1)
+    shown = words(visit("audra").get(PAGE))
+    assert "the last one had the service back in 31.0 s of 15 min and would have lost 4.0 s of 1 min" in shown
+    assert "Show as a table" in shown
+    assert "1 min 2 s" in shown
+    assert "72 tables" in shown
+
+
+def test_what_a_drill_found_wrong_stands_open_in_words_and_the_rest_is_folded() -> None:
+    answers = [("rows", True), ("blocks", False), ("sign_in", None), ("log.rows", True)]
+    Drill.objects.create(
+        state="failed", assertions=[{"key": key, "ok": ok, "observed": f"seen {key}"} for key, ok in answers]
+    )
+    of_backup, of_log = overview.overview().asked
+    assert [one.words for one in of_backup.others] == [questions.WORDS["blocks"], questions.WORDS["sign_in"]]
+    assert (len(of_backup.good), len(of_log.good), of_log.others) == (1, 1, [])
+    shown = words(visit("audra").get(PAGE))
+    assert "1 of 3 as they should be" in shown
+    assert shown.index("Not so") < shown.index("Show the other 1") < shown.index("seen rows")
+
+
+def test_every_question_of_a_drill_has_words() -> None:
+    from compliance.continuity import own_questions, rewinding  # noqa: F401  # they register
+
+    assert set(questions.WORDS) == set(questions.keys()) | questions.BY_NAME
+
+
+def test_a_drill_over_its_limit_is_drawn_over_it() -> None:
+    drill(rto=1800)
+    chart = overview.overview().trend
+    assert chart is not None
+    assert chart.grid[-1].words == "200%"
+    assert chart.lines[2].dots == []
+    assert "Limit" in chart.lines[2].name
+
+
+@pytest.mark.parametrize(
+    ("made", "title"),
+    [
+        (lambda: None, "No backup has been made"),
+        (lambda: backup(hours=8), "The last backup is 8 h old"),
+        (lambda: (backup(), drill("failed")), "The last restore drill failed"),
+        (lambda: (backup(), drill("error", rto=None)), "The last restore drill could not run"),
+        (lambda: (backup(), drill(days=9)), "The weekly restore drill is overdue"),
+        (
+            lambda: IntegrityRun.objects.create(
+                state="findings", findings=[{"key": "orphans", "subject": "rows of nobody", "count": 2}]
+            ),
+            "The data does not fit together",
+        ),
+        (lambda: Maintenance.objects.create(reason="New disks."), "ClinChat is read-only"),
+        (asked, "A restore to “Nightly” waits for a second person"),
+        (
+            lambda: asked(state="done", decided_by=cast.sam()),
+            "The restore to “Nightly” is done and waits to be accepted",
+        ),
+    ],
+)
+def test_what_needs_attention(made: Any, title: str) -> None:
+    client = visit("carol")
+    made()
+    items = urgent.attention(overview.overview(), cast.carol())
+    assert title in [item.title for item in items]
+    assert title in words(client.get("/compliance/"))
+
+
+def test_nothing_needs_attention_when_all_is_well() -> None:
+    backup(), drill()
+    assert urgent.attention(overview.overview(), cast.carol()) == []
+
+
+def test_the_list_is_filtered() -> None:
+    backup(name="Ours"), backup(name="Of staging", environment="staging"), backup(name="Old release", type="forensic")
+    client = visit("audra")
+
+    def listed(query: str) -> set[str]:
+        shown = words(client.get(f"{PAGE}{query}")).split('id="snapshots-h"')[1]
+        return {name for name in ("Ours", "Of staging", "Old release") if name in shown}
+
+    assert listed("") == {"Ours", "Of staging", "Old release"}
+    assert listed("?environment=staging") == {"Of staging"}
+    assert listed("?type=forensic&environment=local") == {"Old release"}
+    assert listed("?type=nonsense") == {"Ours", "Of staging", "Old release"}
+
+
+def test_the_page_follows_what_is_under_way() -> None:
+    client, state = visit("audra"), reverse("continuity-state")
+    assert "follow.js" not in words(client.get(PAGE))
+    one = backup(state="running", progress="12 MB of the database")
+    shown = words(client.get(PAGE))
+    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in shown
+    assert "12 MB of the database" in shown
+    before = client.get(state).json()
+    assert before["state"] in shown
+    Backup.objects.filter(pk=one.pk).update(progress="13 MB of the database")
+    assert client.get(state).json() != before
+
+
+def test_the_schedule_shows_what_the_keeper_does(settings: Any) -> None:
+    settings.BACKUP_PITR = True
+    known = {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
+    assert set(plan.JOBS) <= known, "a task that is shown and never runs"
+    found = plan.jobs(clock.now())
+    assert len(found) == len(plan.JOBS) + 1
+    assert found[-1].next is None
+    assert all(job.next is None or job.next > clock.now() for job in found)
+
+
+def test_stores_are_counted_from_the_record(settings: Any) -> None:
+    settings.BACKUP_STORES = ["/backups", "s3://elsewhere"]
+    backup(), backup(stores=["/backups", "s3://elsewhere"])
+    here, elsewhere = plan.stores()
+    assert (here.backups, here.size, here.locked) == (2, 8192, False)
+    assert (elsewhere.backups, elsewhere.size, elsewhere.locked) == (1, 4096, None)
+    assert "Not checked" in words(visit("audra").get(PAGE)).split('id="storage-h"')[1]
+
+
+# ── Who ────────────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+@pytest.mark.parametrize("who", READERS + OTHERS)
+def test_who_reads(who: str) -> None:
+    client, wanted = visit(who), 200 if who in READERS else 403
+    one = asked()
+    pages = (reverse("snapshot", args=[one.backup_id]), reverse("restore", args=[one.pk]), reverse("restores"))
+    for address in (PAGE, *pages, reverse("continuity-state")):
+        assert client.get(address).status_code == wanted, address
+
+
+@pytest.mark.parametrize("who", READERS + OTHERS)
+def test_who_makes(who: str) -> None:
+    client, may = visit(who), who in MAKERS
+    assert client.get(reverse("snapshot-new")).status_code == (200 if may else 403)
+    sent = {"type": "manual", "name": "Before the move", "reason": "New disks."}
+    assert client.post(reverse("snapshot-new"), sent).status_code == (302 if may else 403)
+    assert client.post(reverse("continuity-backup")).status_code == (302 if may else 403)
+    assert Backup.objects.count() == (2 if may else 0)
+
+
+@pytest.mark.parametrize("who", READERS + OTHERS)
+def test_who_asks_and_who_approves(who: str) -> None:
+    client, one = visit(who), backup()
+    sent = {"typed_name": "Nightly", "reason": "A bad import."}
+    answer = client.post(reverse("snapshot-restore", args=[one.pk]), sent)
+    assert answer.status_code == (302 if who in MAKERS else 403)
+    Restore.objects.update(state="cancelled")
+    other = asked(cast.otto() if who != "otto" else cast.sam())
+    answer = client.post(reverse("restore-approve", args=[other.pk]))
+    assert answer.status_code == (302 if who in APPROVERS else 403)
+    other.refresh_from_db()
+    assert (other.state == Restore.State.APPROVED) is (who in APPROVERS)
+
+
+def test_asking_and_approving_ask_for_both_factors_again() -> None:
+    one = asked()
+    late = visit("sam", proved=False)
+    assert "/signin/again/" in late.post(reverse("restore-approve", args=[one.pk]))["Location"]
+    sent = {"typed_name": "Nightly", "reason": "A bad import."}
+    assert "/signin/again/" in late.post(reverse("snapshot-restore", args=[one.backup_id]), sent)["Location"]
+    one.refresh_from_db()
+    assert one.state == Restore.State.REQUESTED
+
+
+# ── Snapshots ──────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_snapshot_is_asked_for_and_identifiers_are_masked() -> None:
+    sent = {"type": "forensic", "name": "Case 7", "reason": "Mr. Delacroix, MRN 88231904, was told."}
+    answer = visit("otto").post(reverse("snapshot-new"), sent)
+    one = Backup.objects.get()
+    assert answer["Location"] == reverse("snapshot", args=[one.pk])
+    assert (one.type, one.name, one.made_by, one.state) == ("forensic", "Case 7", cast.otto(), "waiting")
+    assert "Delacroix" not in one.reason
+    assert "88231904" not in one.reason
+
+
+@pytest.mark.parametrize(
+    "sent",
+    [{}, {"type": "scheduled", "name": "A", "reason": "B"}, {"type": "manual", "name": "A" * 81, "reason": "B"}],
+)
+def test_what_is_no_request_for_a_snapshot_makes_none(sent: dict[str, str]) -> None:
+    answer = visit("otto").post(reverse("snapshot-new"), sent)
+    assert answer.status_code == 200
+    assert 'aria-invalid="true"' in words(answer)
+    assert not Backup.objects.exists()
+
+
+def test_without_the_queue_it_is_said_that_none_is_made(
+    monkeypatch: pytest.MonkeyPatch, django_capture_on_commit_callbacks: Any
+) -> None:
+    def away(*_: object) -> None:
+        raise OperationalError
+
+    monkeypatch.setattr("compliance.tasks.make_backup.delay", away)
+    with django_capture_on_commit_callbacks(execute=True):
+        answer = visit("otto").post(reverse("continuity-backup"))
+    assert answer.status_code == 302
+    one = Backup.objects.get()
+    assert (one.state, one.failure) == ("failed", "The task queue does not answer. Try again later.")
+
+
+def test_a_failed_snapshot_says_why_and_offers_no_restore() -> None:
+    one = backup(state="failed", failure="The store is full.")
+    shown = words(visit("otto").get(reverse("snapshot", args=[one.pk])))
+    assert "The store is full." in shown
+    assert "Ask for this restore" not in shown
+
+
+# ── Restores ───────────────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_a_restore_takes_the_right_name() -> None:
+    one, client = backup(), visit("otto")
+    address = reverse("snapshot-restore", args=[one.pk])
+    answer = client.post(address, {"typed_name": "nightly", "reason": "A bad import."})
+    assert "The name is not the one of this snapshot." in words(answer)
+    assert not Restore.objects.exists()
+    answer = client.post(address, {"typed_name": "Nightly", "reason": "A bad import."})
+    made = Restore.objects.get()
+    assert answer["Location"] == reverse("restore", args=[made.pk])
+    assert (made.state, made.requested_by, made.to_time) == (Restore.State.REQUESTED, cast.otto(), None)
+
+
+def test_a_moment_is_asked_for_only_where_the_log_reaches_it() -> None:
+    one, client = backup(), visit("otto")
+    address, now = reverse("snapshot", args=[one.pk]), clock.now()
+    assert "Go back to this moment" not in words(client.get(address))
+    shipped(), backup(hours=20, kind="base")
+    assert "Go back to this moment" in words(client.get(address))
+    sent = {"typed_name": "Nightly", "reason": "A bad import.", "to_time": (now + timedelta(hours=1)).strftime("%F %T")}
+    answer = client.post(address + "restore/", sent)
+    assert "That moment cannot be brought back" in words(answer)
+    sent["to_time"] = (now - timedelta(minutes=9)).strftime("%F %T")
+    assert client.post(address + "restore/", sent).status_code == 302
+    assert Restore.objects.get().to_time == (now - timedelta(minutes=9)).replace(microsecond=0)
+
+
+def test_who_asked_does_not_approve_and_is_told_why() -> None:
+    one = asked(cast.sam())
+    client, address = visit("sam"), reverse("restore", args=[one.pk])
+    shown = words(client.get(address))
+    assert "You asked for it; another person must approve." in shown
+    assert "Approve and begin" not in shown
+    assert "Cancel the restore" in shown
+    answer = client.post(address + "approve/", follow=True)
+    assert "A second person must approve" in words(answer)
+    one.refresh_from_db()
+    assert one.state == Restore.State.REQUESTED
+
+
+def test_the_second_person_approves_and_the_page_follows_it() -> None:
+    one = asked()
+    client, address = visit("carol"), reverse("restore", args=[one.pk])
+    assert "Approve and begin" in words(client.get(address))
+    answer = client.post(address + "approve/", follow=True)
+    assert "About to begin" in words(answer)
+    Restore.objects.filter(pk=one.pk).update(state="running", step="load", started_at=clock.now())
+    shown = words(client.get(address))
+    assert shown.count('<li class="done">') == 3
+    assert '<li class="now" aria-current="step">' in shown
+    assert client.post(address + "approve/", follow=True).status_code == 200  # told that it was decided
+
+
+def test_who_reads_may_decide_nothing() -> None:
+    one = asked()
+    shown = words(visit("audra").get(reverse("restore", args=[one.pk])))
+    assert "Your role does not approve restores." in shown
+    assert "Approve and begin" not in shown
+    assert "Cancel the restore" not in shown
+
+
+def test_canceling_changes_nothing_else() -> None:
+    one = asked()
+    answer = visit("otto").post(reverse("restore-cancel", args=[one.pk]), follow=True)
+    assert "The restore is canceled." in words(answer)
+    one.refresh_from_db()
+    assert one.state == Restore.State.CANCELLED
+    assert not Maintenance.objects.exists()
+
+
+def test_what_is_done_is_accepted_or_undone() -> None:
+    one = asked(state="done", decided_by=cast.sam(), started_at=clock.now(), before=backup(type="pre_restore"))
+    Maintenance.objects.create(kind="restore", reason="A restore.")
+    shown = words(visit("otto").get(reverse("restore", args=[one.pk])))
+    assert "Undo the restore" in shown
+    assert "Accept the restored state" not in shown
+    answer = visit("otto").post(reverse("restore-undo", args=[one.pk]), {"reason": ""})
+    assert "Say why." in words(answer)
+    answer = visit("carol").post(reverse("restore-accept", args=[one.pk]), follow=True)
+    assert "Accepted. ClinChat can be written to again." in words(answer)
+    assert not Maintenance.objects.filter(ended_at=None).exists()
+
+
+def test_nothing_of_nothing() -> None:
+    client, nothing = visit("sam"), uuid4()
+    for name in ("snapshot", "restore"):
+        assert client.get(reverse(name, args=[nothing])).status_code == 404
+    for name in ("snapshot-verify", "snapshot-restore", "restore-approve", "restore-cancel", "restore-accept"):
+        assert client.post(reverse(name, args=[nothing])).status_code == 404
