@@ -4,14 +4,31 @@
 -- cannot change tables, nor take back what is in the audit trail. Neither is a superuser: they can neither read the
 -- server's files nor run programs on it.
 \set ON_ERROR_STOP on
+SET client_min_messages = warning;
 \set owner_password `cat /run/secrets/database_owner_password`
 \set password `cat /run/secrets/database_password`
 SELECT format('CREATE ROLE %I LOGIN', name) FROM unnest(ARRAY['clinchat_owner', 'clinchat']) AS name
 WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec
 ALTER ROLE clinchat_owner PASSWORD :'owner_password';
+-- A backup is restored into a new database, which then takes the name of the old one; sessions of the old one are ended.
+-- Base copies and the write-ahead log are replication (postgres-replication.sh lets it in).
+ALTER ROLE clinchat_owner CREATEDB REPLICATION;
+GRANT pg_signal_backend TO clinchat_owner;
 ALTER ROLE clinchat PASSWORD :'password';
 SELECT 'CREATE DATABASE clinchat' WHERE 'clinchat' NOT IN (SELECT datname FROM pg_database) \gexec
 ALTER DATABASE clinchat OWNER TO clinchat_owner;
+-- What such a new database begins as: only a superuser can make these extensions.
+SELECT 'CREATE DATABASE clinchat_template' WHERE 'clinchat_template' NOT IN (SELECT datname FROM pg_database) \gexec
+ALTER DATABASE clinchat_template OWNER TO clinchat_owner;
+\connect clinchat_template
+SET client_min_messages = warning;
+CREATE EXTENSION IF NOT EXISTS vector;
+SELECT count(*) > 0 AS has_amcheck FROM pg_available_extensions WHERE name = 'amcheck' \gset
+\if :has_amcheck
+CREATE EXTENSION IF NOT EXISTS amcheck;
+GRANT EXECUTE ON FUNCTION bt_index_check(regclass) TO clinchat;
+GRANT EXECUTE ON FUNCTION verify_heapam(regclass, boolean, boolean, text, bigint, bigint) TO clinchat;
+\endif
 \connect clinchat
 SET client_min_messages = warning;
 CREATE EXTENSION IF NOT EXISTS vector;

@@ -16,10 +16,10 @@ import pytest
 from psycopg import errors, sql
 
 from clinchat import local
-from clinchat.local import ensure_keys, postgres
+from clinchat.local import cluster, ensure_keys
 
 ROOT = Path(__file__).parents[2]
-OWNER, APP, OTHER = "test_two_owner", "test_two_roles", "test_two_upgraded"
+OWNER, APP, OTHER, EMPTY = "test_two_owner", "test_two_roles", "test_two_upgraded", "test_two_template"
 """The second and third are databases as well, each with an application role of the same name."""
 TRAIL = ("compliance_auditevent", "compliance_seal", "compliance_sealedevent")
 DOCUMENT = """---
@@ -88,6 +88,7 @@ class Installation:
             "SEALING_KEY_FILE": str(keys / "sealing_key"),
             "INDEX_KEY_FILE": str(keys / "index_key"),
             "CERTIFICATE_KEY_FILE": str(keys / "certificate_key"),
+            "BACKUP_KEY_FILE": str(keys / "backup_key"),
             "AUDIT_SIGNING_KEY_FILE": str(keys / "audit_signing_key"),
             "AUDIT_PUBLIC_KEYS_FILE": str(keys / "audit_public_keys"),
             "AUDIT_CHECKPOINT_FILES": str(self.folder / f"{self.name}.jsonl"),
@@ -98,11 +99,11 @@ class Installation:
     def make_roles(self) -> None:
         """Run deploy/postgres-init.sql under our names, with passwords from a folder of ours."""
         text = (ROOT / "deploy" / "postgres-init.sql").read_text()
-        text = re.sub(r"\bclinchat_owner\b", OWNER, text)
+        text = re.sub(r"\bclinchat_owner\b", OWNER, text).replace("clinchat_template", EMPTY)
         text = re.sub(r"\bclinchat\b", self.name, text).replace("/run/secrets", str(self.folder))
         for name in ("database_owner_password", "database_password"):
             (self.folder / name).write_text("it's a password\n")
-        command = [str(postgres._binaries() / "psql"), "-X", "-q", "-h", str(local.paths().pg_socket_dir)]
+        command = [str(cluster.binaries() / "psql"), "-X", "-q", "-h", str(local.paths().pg_socket_dir)]
         done = subprocess.run(
             [*command, "-U", "clinchat", "-d", "postgres"], input=text, capture_output=True, text=True, check=False
         )
@@ -116,7 +117,7 @@ def superuser(database: str = "postgres") -> psycopg.Connection:
 
 def clear() -> None:
     with superuser() as server:
-        for name in (APP, OTHER):
+        for name in (APP, OTHER, EMPTY):
             server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         for role in (APP, OTHER, OWNER):
             server.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))

@@ -15,7 +15,8 @@ from tests.deploy.reading import ROOT, Compose, compose
 
 SECRET = re.compile(r"PASSWORD|SECRET|KEY|TOKEN|CREDENTIAL")
 RUNS_ONCE = {"migrate"}
-APP = {"web", "worker", "batch", "sealer", "beat", "migrate"}
+APP = {"web", "worker", "batch", "sealer", "beat", "migrate", "keeper", "wal"}
+KEEPERS = {"keeper", "wal"}
 
 
 def test_the_example_is_enough() -> None:
@@ -53,6 +54,7 @@ def test_who_can_reach_whom(resolved: Compose) -> None:
         "batch",
         "sealer",
         "migrate",
+        *KEEPERS,
     }
     assert {name for name, networks in joined.items() if "queue" in networks} == {
         "redis",
@@ -61,6 +63,7 @@ def test_who_can_reach_whom(resolved: Compose) -> None:
         "batch",
         "sealer",
         "beat",
+        *KEEPERS,
     }
 
 
@@ -92,7 +95,7 @@ def test_the_image_runs_as_the_account_that_owns_its_secrets(resolved: Compose) 
     for name in APP:
         service = resolved["services"][name]
         assert service["user"] == user[1], name
-        assert service["image"] == f"clinchat:{__version__}", name
+        assert service["image"] == f"clinchat{'-keeper' if name in KEEPERS else ''}:{__version__}", name
     database = resolved["services"]["db"]["user"].partition(":")[0]
     assert f"APP, POSTGRES = {user[1].partition(':')[0]}, {database}" in made
     assert f"REDIS = {resolved['services']['redis']['user'].partition(':')[0]}\n" in made
@@ -132,17 +135,20 @@ def test_the_keys_are_where_they_are_needed(resolved: Compose) -> None:
     assert holders["redis_password"] == APP
     assert holders["redis_config"] == {"redis"}
     assert holders["pgpass"] == APP - {"beat", "migrate"}
-    assert holders["pgpass_owner"] == {"migrate"}
+    assert holders["pgpass_owner"] == {"migrate"} | KEEPERS
+    assert holders["backup_key"] == KEEPERS
     assert holders["database_owner_password"] == {"db"}
     assert holders["audit_signing_key"] == {"sealer"}
-    assert holders["audit_public_keys"] == {"web", "batch", "sealer"}
+    assert holders["audit_public_keys"] == {"web", "batch", "sealer"} | KEEPERS
 
 
-def test_only_migrate_owns_the_tables(resolved: Compose) -> None:
+def test_only_migrate_and_the_keepers_can_be_the_owner(resolved: Compose) -> None:
     roles = {name: urlsplit(value).username for name, key, value in _environment(resolved) if key == "DATABASE_URL"}
     assert set(roles) == APP
     assert {name for name, role in roles.items() if role != "clinchat"} == {"migrate"}
     assert roles["migrate"] == "clinchat_owner"
+    owners = {name for name, key, value in _environment(resolved) if key == "CLINCHAT_OWNER_DATABASE_URL" and value}
+    assert owners == KEEPERS
 
 
 def test_checkpoints_are_written_by_the_sealer_alone(resolved: Compose) -> None:
@@ -152,7 +158,7 @@ def test_checkpoints_are_written_by_the_sealer_alone(resolved: Compose) -> None:
         for mount in service.get("volumes", [])
         if mount["target"] == "/checkpoints"
     }
-    assert set(mounts) == {"web", "batch", "sealer"}
+    assert set(mounts) == {"web", "batch", "sealer"} | KEEPERS
     assert {name for name, mount in mounts.items() if not mount.get("read_only")} == {"sealer"}
     assert {mount["source"] for mount in mounts.values()} == {"checkpoints"}
     for name in mounts:

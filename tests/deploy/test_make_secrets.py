@@ -53,7 +53,7 @@ def test_what_is_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, resolved:
     assert files["pgpass"].read_text() == f"db:5432:clinchat:clinchat:{password}\n"
     owner = files["database_owner_password"].read_text().strip()
     assert owner != password
-    assert files["pgpass_owner"].read_text() == f"db:5432:clinchat:clinchat_owner:{owner}\n"
+    assert files["pgpass_owner"].read_text() == f"db:5432:*:clinchat_owner:{owner}\n"
     settings.AUDIT_SIGNING_KEY_FILE = str(files["audit_signing_key"])
     settings.AUDIT_PUBLIC_KEYS_FILE = str(files["audit_public_keys"])
     assert audit_keys.key_id(audit_keys.private_key().public_key().public_bytes_raw()) in audit_keys.public_keys()
