@@ -11,15 +11,20 @@ class ChatConfig(AppConfig):
     def ready(self) -> None:
         from chat import (  # noqa: F401  # checks register
             checks,
+            continuity,
             controls,
             controls_inert,
             controls_llm,
             controls_uploads,
+            drill_questions,
+            external,
             for_checks,
+            integrity,
             knowledge_base,
             leaving,
             masked_texts,
             reports,
+            retention,
             rules,
             watched,
         )
@@ -28,8 +33,13 @@ class ChatConfig(AppConfig):
         watched.register()
         rules.register()
         leaving.register()
+        continuity.register()
         masked_texts.register()
         reports.register()
+        retention.register()
         knowledge_base.register()
         status.register()
         for_checks.register()
+        integrity.register()
+        external.register()
+        drill_questions.register()

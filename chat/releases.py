@@ -142,7 +142,7 @@ def publish_imports() -> None:
 
 
 @transaction.atomic
-def withdraw(*, documents: Iterable[Document], reason: str, by: User) -> list[Release]:
+def withdraw(*, documents: Iterable[Document], reason: str, by: User | None) -> list[Release]:
     """Take documents out of the search at once, whatever the questions say. Those not searched are left alone.
 
     `reason` is masked. One release for each collection they stand in. Raises Over when none of them is searched.
@@ -216,7 +216,7 @@ def _withdrawn(documents: Iterable[UUID]) -> set[UUID]:
     return {document for document, kind in last.values_list("document", "until__kind") if kind == Kind.WITHDRAWAL}
 
 
-def _at_once(release: Release, changes: Mapping[UUID, UUID | None], by: User) -> Release:
+def _at_once(release: Release, changes: Mapping[UUID, UUID | None], by: User | None) -> Release:
     """Publish changes that were not prepared. Under the lock of the collection."""
     release.state = State.ABANDONED  # no candidate: it is published in the same transaction
     release.save()

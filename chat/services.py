@@ -8,9 +8,8 @@ from datetime import timedelta
 from functools import partial
 from uuid import UUID
 
-from django.conf import settings
 from django.db import IntegrityError, transaction
-from django.db.models import Max, Q
+from django.db.models import Max
 from kombu.exceptions import OperationalError
 
 from chat import remasking, streams, tasks
@@ -190,20 +189,6 @@ def rate(*, turn: Turn, helpful: bool, reasons: Sequence[str] = (), comment: str
             turn=turn, defaults={"helpful": helpful, "reasons": list(reasons), "comment": text}
         )
     return feedback
-
-
-def forget_values() -> int:
-    """Erase what the tokens of conversations stand for that nobody has asked in for VALUES_DAYS. Returns how many.
-
-    Under a legal hold nothing is erased.
-    """
-    if settings.LEGAL_HOLD:
-        return 0
-    over = clock.now() - timedelta(days=settings.VALUES_DAYS)
-    held = Q(pk__in=vault.held()) | Q(pk__in=mask_reports.held())
-    scopes = list(Conversation.objects.filter(held, updated_at__lt=over).values_list("pk", flat=True))
-    mask_reports.forget(scopes)
-    return vault.erase(scopes)
 
 
 def report_missed(*, turn: Turn, words: str, label: str = "", note: str = "") -> MaskReport:

@@ -41,15 +41,10 @@ def _worker_died(exception: BaseException, args: Any, **_: Any) -> None:
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def fail_lost_answers() -> None:
     from chat import services
+    from compliance.continuity import maintenance, wall
 
-    services.fail_lost()
-
-
-@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=290, time_limit=300)
-def forget_values() -> None:
-    from chat import services
-
-    services.forget_values()
+    if not maintenance.just_over(wall.GRACE):  # what waited for it has its turn first
+        services.fail_lost()
 
 
 @shared_task(queue=Queues.EMBEDDING, soft_time_limit=1140, time_limit=1170)
@@ -73,8 +68,10 @@ def _reader_died(exception: BaseException, args: Any, **_: Any) -> None:
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def read_lost_uploads() -> None:
     from chat import uploads
+    from compliance.continuity import maintenance, wall
 
-    uploads.read_lost()
+    if not maintenance.just_over(wall.GRACE):  # as above
+        uploads.read_lost()
 
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)

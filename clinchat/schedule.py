@@ -35,6 +35,16 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"queue": "maintenance", "expires": 60},
     },
+    "run-keepers-checks": {
+        "task": "compliance.tasks.run_keepers_checks",
+        "schedule": crontab(minute="*/10"),
+        "options": {"queue": "recovery", "expires": 600},
+    },
+    "run-drill": {
+        "task": "compliance.tasks.run_drill",
+        "schedule": crontab(day_of_week="sun,wed", hour="1", minute="0"),  # within seven days, however long it takes
+        "options": {"queue": "recovery", "expires": 12 * 3600},
+    },
     "make-monthly-report": {
         "task": "compliance.tasks.make_monthly_report",
         "schedule": crontab(minute="10"),
@@ -95,8 +105,8 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": 10.0,
         "options": {"queue": "maintenance", "expires": 10},
     },
-    "forget-values": {
-        "task": "chat.tasks.forget_values",
+    "purge-expired": {
+        "task": "compliance.tasks.purge_expired",
         "schedule": crontab(hour="3", minute="30"),
         "options": {"queue": "maintenance", "expires": 3600},
     },
@@ -120,10 +130,45 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"queue": "embedding", "expires": 60},
     },
+    "make-scheduled-backup": {
+        "task": "compliance.tasks.make_scheduled_backup",
+        "schedule": crontab(hour="*/6", minute="20"),
+        "options": {"queue": "recovery", "expires": 6 * 3600},
+    },
+    "verify-newest-backup": {
+        "task": "compliance.tasks.verify_newest_backup",
+        "schedule": crontab(hour="1", minute="0"),
+        "options": {"queue": "recovery", "expires": 6 * 3600},
+    },
+    "prune-backups": {
+        "task": "compliance.tasks.prune_backups",
+        "schedule": crontab(hour="5", minute="40"),
+        "options": {"queue": "recovery", "expires": 6 * 3600},
+    },
+    "settle-backups": {
+        "task": "compliance.tasks.settle_backups",
+        "schedule": 300.0,
+        "options": {"queue": "recovery", "expires": 300},
+    },
+    "settle-recovery": {
+        "task": "compliance.tasks.settle_recovery",
+        "schedule": 60.0,
+        "options": {"queue": "recovery", "expires": 60},
+    },
+    "tell-of-backups": {
+        "task": "compliance.tasks.tell_of_backups",
+        "schedule": crontab(day_of_week="1", hour="7", minute="30"),
+        "options": {"queue": "maintenance", "expires": 3600},
+    },
     "prove-index": {
         "task": "chat.tasks.prove_index",
         "schedule": crontab(hour="4", minute="0"),
         "options": {"queue": "embedding", "expires": 6 * 3600},
+    },
+    "check-integrity": {
+        "task": "compliance.tasks.check_integrity",
+        "schedule": crontab(hour="4", minute="40"),
+        "options": {"queue": "recovery", "expires": 6 * 3600},
     },
     "remind-of-approvals": {
         "task": "training.tasks.remind_of_requests",

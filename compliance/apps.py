@@ -20,9 +20,10 @@ class ComplianceConfig(AppConfig):
         from django.db.backends.signals import connection_created
         from django.db.models.signals import post_migrate
 
-        from compliance import access, checks, demo, mail, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
+        from compliance import access, checks, demo, external_services, mail, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
         from compliance.access import people
         from compliance.audit import triggers
+        from compliance.continuity import gauges, integrity, own_retention, wall
         from compliance.controls import catalogue, figures, own  # noqa: F401
         from compliance.logs import database
         from compliance.models import User
@@ -35,9 +36,14 @@ class ComplianceConfig(AppConfig):
         mail.register()
         catalogue.require()
         figures.register()
+        integrity.register_gauges()
+        external_services.register()
+        gauges.register()
         reports.register()
+        own_retention.register()
         access.rule_for(User, people.rule)
         demo.also(examples.furnish)
         connection_created.connect(triggers.on_connection)
+        connection_created.connect(wall.on_connection)
         database.watch()
         post_migrate.connect(triggers.after_migrate, sender=self)

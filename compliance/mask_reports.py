@@ -17,7 +17,7 @@ from django.db.models import Count, QuerySet
 from django.urls import reverse
 
 from clinchat.lib import clock, ui_tags
-from compliance import audit, notices, vault
+from compliance import audit, data_keys, notices, vault
 from compliance.access.roles import Action, permitted_roles
 from compliance.models import MaskReport, Notice, User
 from compliance.phi import Label, label_words
@@ -75,7 +75,8 @@ def file(reported: Reported, *, by: User) -> MaskReport:
 def missed(scope: UUID) -> tuple[tuple[Label, str], ...]:
     """The words reported as missed in a conversation, with their class: for the masking step only."""
     found = MaskReport.objects.filter(scope=scope, kind=Kind.MISSED, erased_at=None).order_by("created_at", "pk")
-    return tuple((Label(report.label or Label.OTHER_ID), report.words) for report in found)
+    with data_keys.at_hand():
+        return tuple((Label(report.label or Label.OTHER_ID), report.words) for report in found if report.words)
 
 
 def blank_notes(scope: UUID, words: str) -> None:
@@ -91,6 +92,11 @@ def held() -> QuerySet[MaskReport, UUID]:
     return MaskReport.objects.filter(erased_at=None).order_by().values_list("scope", flat=True)
 
 
+def waiting_for() -> QuerySet[MaskReport, UUID]:
+    """The conversations with reports that are not settled, to filter by."""
+    return MaskReport.objects.open().order_by().values_list("scope", flat=True)
+
+
 def forget(scopes: Iterable[UUID]) -> int:
     """Erase the words of settled reports from conversations whose retention is over; returns how many there were."""
     settled = list(MaskReport.objects.filter(scope__in=list(scopes), status=Status.SETTLED, erased_at=None))
@@ -100,10 +106,18 @@ def forget(scopes: Iterable[UUID]) -> int:
     return len(settled)
 
 
+def blank_words(scopes: Iterable[UUID]) -> None:
+    """Take the words out of every report from some conversations, settled or not: they are erased."""
+    forget(scopes)
+    for report in MaskReport.objects.open().filter(scope__in=list(scopes)):
+        report.words = ""
+        report.save(update_fields=["words"])
+
+
 def remind() -> int:
     """Tell the privacy team which reports wait for more than a week; the schedule does so weekly. Returns how many.
 
-    The words of a report are kept until it is settled, however old the conversation is.
+    The words of a report, and all of its conversation, are kept until it is settled, however old that is.
     """
     waiting = list(MaskReport.objects.open().filter(created_at__lt=clock.now() - SETTLE_WITHIN))
     if waiting:

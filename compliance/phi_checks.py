@@ -19,8 +19,8 @@ from django.db import connection, transaction
 from psycopg import sql
 
 from clinchat.lib.sealed import VERSION
+from compliance import data_keys, mask_terms, masked_texts, metrics, phi
 from compliance import database_log as database_logs
-from compliance import mask_terms, masked_texts, metrics, phi
 from compliance.logs.faults import kind
 from compliance.logs.lines import JsonLines
 from compliance.models import VaultEntry
@@ -182,7 +182,8 @@ def vault_sealed(sample: int) -> Seen:
         cursor.execute("SELECT id, sealed FROM compliance_vaultentry WHERE id = ANY(%s)", [[one.pk for one in entries]])
         raw = {pk: bytes(blob) for pk, blob in cursor.fetchall()}
     clear = sum(not raw[one.pk].startswith(VERSION) for one in entries)
-    closed = sum(not _opens(one, raw[one.pk]) for one in entries)
+    with data_keys.at_hand():
+        closed = sum(not _opens(one, raw[one.pk]) for one in entries)
     return Seen(not clear and not closed, f"{len(entries)} values, {clear} not sealed, {closed} do not open")
 
 

@@ -1,13 +1,16 @@
-"""Celery tasks of the audit trail. Sealing has a queue of its own: nothing holds it up, and its key stays with it."""
+"""Celery tasks of compliance. Sealing and recovery have queues of their own: nothing holds them up, and their keys stay
+with the processes that take them."""
 
 from __future__ import annotations
 
 import logging
 from typing import TYPE_CHECKING
+from uuid import UUID
 
 from celery import shared_task
 
 from clinchat.lib.queues import Queues
+from compliance.continuity.refusals import StoreFailed
 
 if TYPE_CHECKING:
     from compliance.models import AuditVerification
@@ -23,6 +26,94 @@ def seal_events() -> None:
         seal.seal_all()
     except signing.KeyUnusable as error:
         logger.error("nothing is sealed: %s", error.line, extra={"code": "AUDIT_KEY"})
+
+
+@shared_task(
+    queue=Queues.RECOVERY,
+    soft_time_limit=50,
+    time_limit=60,
+    autoretry_for=(StoreFailed,),
+    default_retry_delay=60,
+    max_retries=60,
+)
+def write_data_keys() -> None:
+    """The copy of the data keys beside the backups, written anew; tried for an hour where a store does not answer."""
+    from compliance.continuity import key_copies
+
+    key_copies.write()
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
+def make_backup(backup_id: str) -> None:
+    from compliance.continuity import backups, status_notice
+
+    try:
+        backups.make(backup_id)
+    except backups.NotWaiting:
+        logger.warning("this backup was begun before", extra={"code": "BACKUP"})
+    except backups.BackupFailed as error:
+        status_notice.failed(error.words)
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
+def make_scheduled_backup() -> None:
+    from compliance.continuity import backups, status_notice
+    from compliance.models import Backup
+
+    try:
+        backups.create(type=Backup.Type.SCHEDULED)
+    except backups.BackupFailed as error:
+        status_notice.failed(error.words)
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
+def verify_newest_backup() -> None:
+    from compliance.models import Backup
+
+    newest = Backup.objects.complete(Backup.Kind.FULL).first()
+    if newest is not None:
+        verify_backup(str(newest.pk))
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
+def verify_backup(backup_id: str) -> None:
+    from compliance.continuity import backups, status_notice
+    from compliance.continuity.refusals import ContinuityError
+    from compliance.models import Backup
+
+    backup = Backup.objects.get(pk=backup_id)
+    try:
+        backups.verify(backup.key)
+    except ContinuityError as error:
+        status_notice.unreadable(f"{backup.name}: {error.words}")
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=3600 - 60, time_limit=3600)
+def prune_backups() -> None:
+    from compliance.continuity import backups
+
+    backups.prune()
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=50, time_limit=60)
+def settle_backups() -> None:
+    from compliance.continuity import backups
+
+    backups.settle()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
+def tell_of_backups() -> None:
+    from compliance.continuity import status_notice
+
+    status_notice.tell()
+
+
+@shared_task(queue=Queues.MAINTENANCE, soft_time_limit=1770, time_limit=1800)
+def purge_expired() -> None:
+    from compliance.continuity import retention
+
+    retention.purge(dry_run=False)
 
 
 @shared_task(queue=Queues.SEALING, soft_time_limit=20, time_limit=30)
@@ -120,8 +211,44 @@ def _verify(scope: AuditVerification.Scope) -> None:
         logger.error("nothing is verified: %s", error.line, extra={"code": "AUDIT_KEY"})
 
 
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=1780, time_limit=1800)
+def check_integrity() -> None:
+    from compliance.continuity import integrity
+
+    integrity.run()
+
+
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def end_sessions() -> None:
     from compliance.access import sessions
 
     sessions.expire_all()
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600, time_limit=6 * 3600 + 600)
+def run_restore(restore_id: str) -> None:
+    from compliance.continuity import restoring
+
+    restoring.run(UUID(restore_id))
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=290, time_limit=300)
+def settle_recovery() -> None:
+    from compliance.continuity import recovery
+
+    recovery.settle()
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=3 * 3600, time_limit=3 * 3600 + 600)
+def run_drill() -> None:
+    from compliance.continuity import drills
+
+    drills.run()
+
+
+@shared_task(queue=Queues.RECOVERY, soft_time_limit=290, time_limit=300)
+def run_keepers_checks() -> None:
+    """Those that only the process with the backup key can make."""
+    from compliance.controls import running
+
+    running.run_due(keeper=True)

@@ -17,12 +17,21 @@ LONGEST = (
     "browser/test_library.py",
     "browser/test_journey.py",
     "api/test_fuzz.py",
+    "compliance/continuity/test_wal.py",
+    "compliance/continuity/test_restoring.py",
+    "compliance/continuity/test_drill.py",
+    "compliance/continuity/test_killed.py",
+    "compliance/continuity/test_drill_log.py",
+    "compliance/continuity/test_moment.py",
+    "compliance/continuity/test_maintenance_requests.py",
     "compliance/test_audit_tampering.py",
     "compliance/test_log_processes.py",
     "guards/test_event_matrix.py",
     "browser/test_asking_masked.py",
     "browser/test_audit.py",
     "browser/test_account.py",
+    "browser/test_continuity.py",
+    "compliance/continuity/test_recovery.py",
     "browser/test_masking.py",
     "compliance/test_audit_roles.py",
     "chat/test_stream_ends.py",
@@ -98,6 +107,14 @@ def _nothing_counted() -> None:
     from tests.counting import nothing_counted
 
     nothing_counted()
+
+
+@pytest.fixture(autouse=True)
+def _mode_as_it_is() -> None:
+    """That a test had ClinChat read-only is not known to the next one."""
+    from compliance.continuity import maintenance
+
+    maintenance.forget()
 
 
 @pytest.fixture(autouse=True)

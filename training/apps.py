@@ -11,14 +11,25 @@ class TrainingConfig(AppConfig):
     def ready(self) -> None:
         from compliance import policies
         from compliance.access import clearance_needs, people
-        from training import controls, demo, for_checks, reports, standing, watched  # noqa: F401  # checks register
+        from training import (  # noqa: F401  # checks register
+            controls,
+            demo,
+            external,
+            for_checks,
+            reports,
+            retention,
+            standing,
+            watched,
+        )
         from training.approvals import deciding
         from training.bank import markdown
 
         watched.register()
         demo.register()
         reports.register()
+        retention.register()
         clearance_needs(standing.missing)
         people.on_leaving(deciding.leave)
         for_checks.register()
+        external.register()
         policies.read_with(markdown.read)

@@ -15,6 +15,7 @@ The context holds the version of the content as revision and the turn through th
 
 from __future__ import annotations
 
+import json
 import logging
 import uuid
 from collections.abc import Sequence
@@ -44,11 +45,16 @@ LESSON, ASSESSMENT, MODULE, COURSE = (
 )
 BATCH: Final = 50
 SECONDS: Final = 10
+MOST_BYTES: Final = 100_000
 LEASE: Final = timedelta(minutes=5)
 """So long a statement that is being sent is left alone by other workers."""
 LONGEST_PAUSE: Final = timedelta(hours=6)
 OURS: Final = frozenset({401, 403, 404, 407, 408, 425, 429})
 """Answers that speak of our settings or of haste and not of a statement: it is tried again."""
+
+
+class Unreachable(Exception):
+    """The store gave no answer that one could use."""
 
 
 # ── Said ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -231,6 +237,22 @@ def _post(session: requests.Session, batch: Sequence[Statement]) -> int | None:
             return answer.status_code
     except (requests.RequestException, OSError):
         return None
+
+
+def reach() -> str:
+    """Whether the store speaks our version (xAPI 1.0.3, part three, 2.8). Raises Unreachable."""
+    import requests
+    import urllib3
+
+    about = f"{settings.XAPI_URL.rstrip('/')}/about"
+    try:
+        with _session() as session, session.get(about, timeout=3, allow_redirects=False, stream=True) as answer:
+            spoken = json.loads(answer.raw.read(MOST_BYTES, decode_content=True))["version"] if answer.ok else []
+        if VERSION in spoken:
+            return f"speaks {VERSION}"
+    except (requests.RequestException, urllib3.exceptions.HTTPError, OSError, ValueError, KeyError, TypeError):
+        pass
+    raise Unreachable
 
 
 def _session() -> requests.Session:

@@ -19,7 +19,7 @@ from chat.forms import LONGEST_QUESTION, QuestionForm
 from chat.models import Kind
 from chat.pipeline import search as stages
 from chat.pipeline.types import Passage, Question
-from compliance.access import Action, door, limits
+from compliance.access import Action, door, limits, works_read_only
 from compliance.api.bodies import Body, Text
 from compliance.api.fields import Number, checked, me
 
@@ -72,6 +72,7 @@ class Found(serializers.Serializer[Any]):
     identifiers_left_out = serializers.BooleanField(help_text="Something was masked, and not searched for.")
 
 
+@works_read_only("It reads, and puts on record that it did")
 @door(Action.READ_LIBRARY)
 @limits.limited(limits.Limit.ASK)
 @extend_schema(operation_id="search_library", request=Search, responses={200: Found})

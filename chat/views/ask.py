@@ -23,7 +23,7 @@ from clinchat.lib import sse
 from clinchat.lib.files import takes_files
 from clinchat.lib.http import AuthedRequest
 from compliance import audit, masking, phi, vault
-from compliance.access import Action, allows, door, limits, public, refusals
+from compliance.access import Action, allows, door, limits, public, refusals, works_read_only
 from compliance.access.roles import CLINICAL
 from compliance.access.sessions import leaves_session_alone
 from compliance.access.watch import Watch
@@ -109,6 +109,7 @@ def interactions(request: AuthedRequest, turn_id: UUID) -> HttpResponse:
     return render(request, "ask/interactions.html", {"found": found, "n": turn.number, "own": True})
 
 
+@works_read_only("It masks a draft and keeps none of it")
 @door(Action.ASK)
 @limits.limited(limits.Limit.DRAFT)
 @require_POST

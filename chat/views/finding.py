@@ -14,7 +14,7 @@ from django.views.decorators.http import require_POST
 from chat import searching
 from clinchat.lib.http import AuthedRequest
 from compliance import phi
-from compliance.access import Action, door
+from compliance.access import Action, door, works_read_only
 
 
 class PlaceForm(forms.Form):
@@ -27,6 +27,7 @@ class PlaceForm(forms.Form):
         return reverse("conversation", args=[pk]) if pk else reverse("ask")
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.ASK)
 def find(request: AuthedRequest) -> HttpResponse:

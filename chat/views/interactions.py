@@ -29,7 +29,7 @@ from chat.interactions.current import Unavailable
 from chat.models import InteractionAlert, InteractionCheck
 from clinchat.lib.http import AuthedRequest
 from compliance import phi
-from compliance.access import Action, door
+from compliance.access import Action, door, works_read_only
 from compliance.free_text import NOT_CHECKED
 
 ANSWERED = "You answered this alert before."
@@ -61,6 +61,7 @@ def index(request: AuthedRequest) -> HttpResponse:
     return redirect(made)
 
 
+@works_read_only("It fills a form and checks nothing")
 @door(Action.CHECK_INTERACTIONS)
 @require_http_methods(["GET", "POST"])
 @sensitive_post_parameters("medicines")

@@ -24,12 +24,13 @@ from chat.pipeline.types import Question, Reader
 from chat.pipeline.understand import understand
 from clinchat.lib.http import AuthedRequest
 from compliance import phi
-from compliance.access import Action, allows, door
+from compliance.access import Action, allows, door, works_read_only
 
 RESULTS = 20
 EDITORS = (Action.EDIT_LIBRARY, Action.WITHDRAW_LIBRARY, Action.READ_DRAFTS)
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_http_methods(["GET", "HEAD", "POST"])
 @door(Action.READ_LIBRARY)
 def index(request: AuthedRequest) -> HttpResponse:

@@ -1,7 +1,7 @@
 """Who may do what: the policy, the decision and the doors that ask for it."""
 
 from compliance.access.decisions import allows, clearance_needs, require, rule_for
-from compliance.access.doors import door, public
+from compliance.access.doors import door, public, works_read_only
 from compliance.access.errors import Locked
 from compliance.access.roles import POLICY, Action, Role, UnknownAction
 
@@ -17,4 +17,5 @@ __all__ = [
     "public",
     "require",
     "rule_for",
+    "works_read_only",
 ]

@@ -45,3 +45,13 @@ def public(reason: str) -> Callable[[View], View]:
         return view
 
     return open_up
+
+
+def works_read_only(reason: str) -> Callable[[View], View]:
+    """The view takes what is sent to it while ClinChat is read-only too, and `reason` says why that is right."""
+
+    def keep_open(view: View) -> View:
+        vars(view)["works_read_only"] = reason
+        return view
+
+    return keep_open

@@ -19,6 +19,7 @@ CODES = frozenset(
         *("person", "object_type", "code", "outcome", "kind", "since", "until", "correlation"),
         *("days", "where"),
         *("about", "subject", "category", "department", "module", "flag", "stage", "mine"),
+        *("environment", "type"),
     }
 )
 OBJECTS = frozenset({"patient", "object_id"})

@@ -20,6 +20,7 @@ from clinchat.lib import clock
 from compliance import notices
 from compliance.access.decisions import require
 from compliance.access.roles import CLINICAL, Action, Role, permitted_roles
+from compliance.continuity import maintenance
 from compliance.models import (
     BreakGlass,
     CampaignItem,
@@ -184,8 +185,9 @@ def _shut(user: User, *, because: User.Closed, by: User | None) -> None:
     if because != User.Closed.DORMANT:  # they have seen the text of the tokens they made
         ServiceToken.objects.live(now).filter(made_by=user).update(revoked_at=now)
     BreakGlass.objects.filter(user=user, ended_at=None, ends_at__gt=now).update(ended_at=now)
-    for stop in _LEAVING:
-        stop(user)
+    with maintenance.set_aside():  # whatever has to end with the account ends now
+        for stop in _LEAVING:
+            stop(user)
     sessions.end_all(user, reason="account closed")
 
 

@@ -25,7 +25,10 @@ from compliance.models.tokens import LONGEST_SERVICE
 
 DOMAIN = "service.invalid"
 DELEGABLE = frozenset(
-    {Action.BLOCK_NETWORKS, Action.READ_STATUS, Action.READ_LIBRARY, Action.READ_DRAFTS, Action.EDIT_LIBRARY}
+    {
+        *(Action.BLOCK_NETWORKS, Action.READ_STATUS, Action.READ_LIBRARY, Action.READ_DRAFTS, Action.EDIT_LIBRARY),
+        *(Action.READ_CONTINUITY, Action.MAKE_SNAPSHOTS),
+    }
 )
 """What a program may be given: what has an address below /api/, and /metrics. Whatever decides about people, roles,
 sessions or other programs needs a person, and nothing in NEEDS_CLEARANCE is ever here."""

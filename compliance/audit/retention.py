@@ -16,6 +16,7 @@ from django.db import connection, transaction
 
 from clinchat.lib import clock
 from compliance import audit
+from compliance.continuity import holds
 from compliance.models import AuditPurge, User
 
 YEARS = 10
@@ -30,7 +31,7 @@ class SamePerson(Exception):
 
 
 class OnHold(Exception):
-    """A legal hold is in force (CLINCHAT_LEGAL_HOLD): nothing is removed."""
+    """A legal hold is in force (CLINCHAT_LEGAL_HOLD, or one on whom the events are about): nothing is removed."""
 
 
 class AlreadyDecided(Exception):
@@ -85,6 +86,8 @@ def approve(*, purge_id: UUID, actor: User) -> AuditPurge:
         raise OnHold
     with transaction.atomic():
         purge = _decide(purge_id, actor, AuditPurge.Status.DONE)
+        if holds.events_held(purge.before):
+            raise OnHold
         with connection.cursor() as cursor:
             cursor.execute("SELECT compliance_audit_purge(%s)", [purge.pk])
             removed: int = cursor.fetchone()[0]

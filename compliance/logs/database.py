@@ -81,16 +81,21 @@ def _measured(execute: Callable[..., Any], sql: Any, params: Any, many: bool, co
             _tell(sql, ms)
 
 
-def _tell(sql: Any, ms: float) -> None:
-    text = sql if isinstance(sql, str) else str(sql)
+def shape(text: str) -> dict[str, str]:
+    """What may be said of a statement: its first word, a table of ours in it, and a fingerprint of the whole."""
     first = match[1].upper() if (match := _STATEMENT.match(text)) else ""
-    named = next((name.lower() for name in _NAME.findall(text) if name.lower() in _tables()), "")
-    slow_query(
-        ms=ms,
-        fingerprint=hashlib.sha256(text.encode()).hexdigest()[:12],
-        statement=first if first in _STATEMENTS else "",
-        table=named,
-    )
+    return {
+        "fingerprint": hashlib.sha256(text.encode()).hexdigest()[:12],
+        "statement": first if first in _STATEMENTS else "",
+        "table": next((name.lower() for name in _NAME.findall(text) if name.lower() in _tables()), ""),
+    }
+
+
+def _tell(sql: Any, ms: float) -> None:
+    from compliance import metrics  # it asks for models
+
+    slow_query(ms=ms, **shape(sql if isinstance(sql, str) else str(sql)))
+    metrics.count(metrics.SLOW_STATEMENTS)
 
 
 @cache

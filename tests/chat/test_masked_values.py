@@ -12,10 +12,11 @@ from django.urls import reverse
 
 from chat import services
 from chat.models import Conversation, Turn
-from chat.tasks import forget_values
 from clinchat.lib import clock
 from compliance import mask_reports, phi, vault
+from compliance.continuity import retention
 from compliance.models import MaskReport, VaultEntry
+from compliance.tasks import purge_expired
 from tests import cast
 from tests.chat.making import make_turn
 
@@ -60,18 +61,18 @@ def old(library: object) -> Conversation:
 def test_values_are_forgotten_a_year_after_the_last_question(old: Conversation, alice: Client) -> None:
     lately = make_turn(author=cast.alice(), text="Mr. Vanderberg fell.")
     before = VaultEntry.objects.filter(scope=old.pk).count()
-    forget_values.apply()
+    purge_expired.apply()
     assert {entity.value for entity in vault.known(old.pk)} == {""}
     assert [entity.value for entity in vault.known(lately.conversation_id)] == ["Vanderberg"]
     assert VaultEntry.objects.filter(scope=old.pk).count() == before
     page = alice.get(old.get_absolute_url()).content.decode()
     assert "[NAME-1]" in page
     assert "Delacroix" not in page
-    assert services.forget_values() == 0
+    assert retention.purge(dry_run=False, only=["values"])[0].removed == 0
 
 
 def test_a_forgotten_token_is_not_given_to_somebody_else(old: Conversation) -> None:
-    services.forget_values()
+    retention.purge(dry_run=False, only=["values"])
     turn = make_turn(author=cast.alice(), text="Mr. Vanderberg has the same?", conversation=old)
     assert turn.question == "Mr. [NAME-2] has the same?"
 
@@ -119,22 +120,11 @@ def test_spellings_count_erased_tokens(library: object) -> None:
     assert read == "Mrs. [NAME-1] fell. Can Plimsollite and PLIMSOLLITE take warfarin?"
 
 
-def test_a_conversation_is_looked_at_until_nothing_of_it_is_left(
-    old: Conversation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked: list[list[uuid.UUID]] = []
-    erase = vault.erase
-
-    def noted(scopes: list[uuid.UUID]) -> int:
-        asked.append(list(scopes))
-        return erase(scopes)
-
-    monkeypatch.setattr("chat.services.vault.erase", noted)
+def test_values_are_kept_while_a_report_about_them_is_open(old: Conversation) -> None:
     report = services.report_wrong(turn=old.turns.get(), token="[NAME-1]")
-    services.forget_values()
-    services.forget_values()
+    assert retention.purge(dry_run=False, only=["values"])[0].removed == 0
+    assert "Ines Delacroix" in {entity.value for entity in vault.known(old.pk)}
     mask_reports.settle(report_id=report.pk, by=cast.pat(), outcome=mask_reports.Outcome.NOTHING, note="")
-    services.forget_values()
-    services.forget_values()
-    assert asked == [[old.pk], [old.pk], [old.pk], []], "settled late, its words go as well"
+    assert retention.purge(dry_run=False, only=["values"])[0].removed > 0
+    assert {entity.value for entity in vault.known(old.pk)} == {""}
     assert MaskReport.objects.get().erased_at

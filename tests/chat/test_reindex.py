@@ -28,7 +28,7 @@ from compliance import health
 from tests.chat import labelled
 
 pytestmark = pytest.mark.django_db
-KEYS = ("secret_key", "sealing_key", "index_key", "certificate_key")
+KEYS = ("secret_key", "sealing_key", "index_key", "certificate_key", "backup_key")
 ROOT = Path(__file__).parents[2]
 State = EmbeddingIndex.State
 OTHER, BLIND = "test-words-64", "test-blind-64"

@@ -27,7 +27,7 @@ from chat.models import Conversation, Turn
 from chat.tasks import fail_lost_answers
 from clinchat.celery import app
 from clinchat.lib import clock
-from clinchat.local import postgres
+from clinchat.local import cluster
 from compliance import audit
 from compliance.audit import guards, lane, seal
 from compliance.audit.verify import verify
@@ -63,7 +63,7 @@ def program(name: str, *words: str, said: str = "") -> str:
     database = connection.settings_dict
     where = ["-h", database["HOST"], "-U", database["USER"], "-d", database["NAME"]]
     done = subprocess.run(
-        [postgres._binaries() / name, *where, *words], input=said, capture_output=True, text=True, check=False
+        [cluster.binaries() / name, *where, *words], input=said, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

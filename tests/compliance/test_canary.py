@@ -35,7 +35,7 @@ from chat.corpus.ingest import ingest
 from chat.models import Collection, Turn
 from clinchat import local
 from clinchat.celery import app
-from clinchat.local import postgres
+from clinchat.local import cluster
 from compliance import phi, tasks
 from compliance.models import AuditEvent, Session, VaultEntry
 from tests import cast
@@ -175,7 +175,7 @@ def keep_what_the_services_hold(kept: Path) -> None:
     assert b"answer_turn" in queued, "a task was sent"
     (kept / "sessions").write_text(json.dumps([one.get_decoded() for one in Session.objects.all()], default=str))
     database = connection.settings_dict
-    dump = [postgres._binaries() / "pg_dump", "-h", database["HOST"], "-U", "clinchat", "-d", database["NAME"]]
+    dump = [cluster.binaries() / "pg_dump", "-h", database["HOST"], "-U", "clinchat", "-d", database["NAME"]]
     with (kept / "backup.sql").open("wb") as file:
         subprocess.run(dump, stdout=file, check=True)
     assert (kept / "backup.sql").stat().st_size > 100_000

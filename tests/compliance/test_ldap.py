@@ -13,9 +13,10 @@ from django.db import IntegrityError, transaction
 from django.test import Client
 from django.urls import reverse
 
-from compliance import directory
+from compliance import directory, external_services
 from compliance.access import lockout
 from compliance.directory import Entry, ldap
+from compliance.measured import State
 from compliance.models import AuditEvent, Code, Notice, Outcome, User
 from tests import cast, certificates
 from tests.compliance import slapd
@@ -246,3 +247,11 @@ def test_wrong_passwords_lock_it_as_any_other(client: Client) -> None:
     assert AuditEvent.objects.filter(code=Code.AUTHN_LOGIN_FAIL).count() == 5
     answer = client.post(reverse("signin"), {"email": LENA, "password": slapd.PASSWORD})
     assert "Too many tries" in answer.content.decode()
+
+
+def test_it_is_tried_with_our_own_account(settings: Any) -> None:
+    (found,) = external_services.check(["directory"])
+    assert (found.state, found.words.split(",")[0]) == (State.OK, "takes our sign-in")
+    settings.LDAP_BIND_PASSWORD = "another one"
+    (found,) = external_services.check(["directory"])
+    assert found.state == State.FAILED

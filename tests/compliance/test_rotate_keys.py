@@ -21,6 +21,7 @@ from tests.lib import rings
 
 pytestmark = pytest.mark.django_db(transaction=True)
 NAME = "compliance.VaultEntry.value"
+KEY = "compliance.DataKey.key"
 
 
 @pytest.fixture(autouse=True)
@@ -119,8 +120,8 @@ def test_a_run_that_is_broken_off_goes_on_where_it_stopped(monkeypatch: pytest.M
 
     with pytest.raises(KeyboardInterrupt):
         rotation.rewrap(stop)
-    assert rotation.count(keys.keys().current()) == 1
-    assert rotate()["wrapped"] == {NAME: 1}
+    assert rotation.count(keys.keys().current()) == 3, "the key of the conversation, and two of its values, are done"
+    assert rotate()["wrapped"] == {NAME: 3}
 
 
 def test_what_is_written_meanwhile_stays(monkeypatch: pytest.MonkeyPatch, elsewhere: Any) -> None:
@@ -135,7 +136,7 @@ def test_what_is_written_meanwhile_stays(monkeypatch: pytest.MonkeyPatch, elsewh
         return write(column, changes)
 
     monkeypatch.setattr(rotation, "_write", late)
-    assert rotate()["wrapped"] == {NAME: 2}
+    assert rotate()["wrapped"] == {NAME: 2, KEY: 1}
     assert values()[changed] == "newer"
     assert gone not in values()
 
@@ -215,7 +216,7 @@ def test_garbage_in_a_sealed_column_stops_nothing() -> None:
     VaultEntry.objects.filter(pk=other).update(value=b"\x09")
     with pytest.raises(SystemExit):
         rotate("--new")
-    assert rotation.used() == {keys.keys().current(): 1, "": 1}
+    assert rotation.used() == {keys.keys().current(): 1 + 1, "": 1}
     assert VaultEntry.objects.get(pk=one).value == "value 0"
 
 
@@ -277,7 +278,7 @@ def test_each_step_and_each_row_is_on_record() -> None:
         "Sealed values wrapped with the newest key",
         "Unused keys for sealed values removed",
     ]
-    assert steps[1].detail == {"values": 3}
+    assert steps[1].detail == {"values": 3 + 1}
 
 
 def test_a_value_put_in_by_hand_stays_visible_in_the_trail() -> None:

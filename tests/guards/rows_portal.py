@@ -13,6 +13,8 @@ ROWS: dict[str, Row] = {
     "api-health": PUBLIC,
     "api-ready": PUBLIC,
     "api-system": Row(),
+    "api-services": Row(),
+    "api-service": Row(arguments={"name": "nothing"}),
     "api-phi-status": Row(),
     "metrics": Row(),
     "api-login": PUBLIC,

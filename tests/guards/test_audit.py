@@ -52,6 +52,7 @@ NOT_ON_RECORD = {
     "compliance.Notice": "words we sent to one person; what they speak of is on record",
     "compliance.Session": "changes with every request; its beginning and end are events of their own",
     "compliance.ControlStatus": "worked out from results, attestations and exceptions, which are on record",
+    "compliance.WalShipping": "says every second how far the log was shipped; the store itself can be asked",
     "compliance.AuditVerification": "says only when the trail was read; it can be read again",
 }
 

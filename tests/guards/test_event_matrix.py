@@ -49,7 +49,15 @@ from compliance.models import (
 )
 from tests import cast, remembering
 from tests.counting import nothing_counted
-from tests.guards import rows_controls, rows_portal, rows_registers, rows_reports, rows_training, rows_training_api
+from tests.guards import (
+    rows_continuity,
+    rows_controls,
+    rows_portal,
+    rows_registers,
+    rows_reports,
+    rows_training,
+    rows_training_api,
+)
 from tests.guards.rows import DENIED, Row
 
 CLEARED = {"alice", "bob", "dora"}
@@ -61,6 +69,7 @@ MATRIX = {
     **rows_portal.ROWS,
     **rows_registers.ROWS,
     **rows_controls.ROWS,
+    **rows_continuity.ROWS,
     **rows_reports.ROWS,
     **rows_training.ROWS,
     **rows_training_api.ROWS,
@@ -147,6 +156,7 @@ def things(alice: User) -> dict[str, Any]:
     return (
         rows_training.things(alice)
         | rows_controls.things()
+        | rows_continuity.things()
         | rows_registers.things()
         | rows_reports.things()
         | {

@@ -27,6 +27,7 @@ from compliance.access import next_page
 from compliance.api.bodies import Body, FreeText
 from compliance.audit import search
 from compliance.block_forms import FindForm
+from compliance.continuity_forms import FindSnapshotsForm
 from compliance.free_text import FreeTextField
 from compliance.people_forms import SearchForm
 from compliance.sinks import SINKS, How
@@ -39,6 +40,7 @@ STAFF = "the name or label of an account"
 SECRET = "compared and not kept"
 CHOSEN = "compared with a list of ours"
 SAID = "of a document, which two people look at before anybody reads it; masking takes its publisher for a patient"
+SUBJECT = "compared with ids, addresses and pseudonyms that are here, which alone are kept"
 PSEUDONYM = "turned into the pseudonym of the audit trail, and not kept"
 DESCRIBED = ("title", "external_id", "specialty", "owner", "source", "url", "licence")
 ALLOWED = {
@@ -124,7 +126,14 @@ ALLOWED = {
     "DisclosureForm.record_number": PSEUDONYM,
     "PatientForm.record_number": PSEUDONYM,
     "AmendmentForm.record_number": PSEUDONYM,
+    "HoldForm.subject": SUBJECT,
+    "ErasureForm.subject": SUBJECT,
     "ExportForm.patient": "a pseudonym; anything else is refused",
+    "RestoreForm.typed_name": "compared with the name of the snapshot, and not kept",
+    "RollingBack.typed_name": "compared with the name of the snapshot, and not kept",
+    "Restoring.typed_name": "compared with the name of the snapshot, and not kept",
+    "Snapshots.environment": CHOSEN,
+    "Snapshots.cursor": CHOSEN,
     "admin User.email": STAFF,
     "admin User.name": STAFF,
     "admin User.title": STAFF,
@@ -152,6 +161,7 @@ OTHER_MACHINES = {
     "clinchat/lib/keys/kms.py": "keys, never what they seal",
     "clinchat/lib/keys/vault.py": "keys, never what they seal",
     "clinchat/local/__main__.py": "the portal on this machine, whether it is up",
+    "compliance/continuity/bucket.py": "backups, encrypted before, where a bucket is configured",
     "compliance/directory/ldap.py": "the e-mail address of who signs in",
     "compliance/directory/oidc.py": "a code of the provider, for who signs in",
 }
@@ -309,7 +319,12 @@ def test_every_parameter_of_an_address_is_known() -> None:
     for template in (ROOT / "templates").rglob("*.html"):
         for form in re.findall(r"<form[^>]*method=\"get\".*?</form>", template.read_text(), re.DOTALL):
             found |= set(field.findall(form))
-    read_as_a_whole = {*FindForm.base_fields, *SearchForm.base_fields, *DayForm.base_fields}
+    read_as_a_whole = {
+        *FindForm.base_fields,
+        *SearchForm.base_fields,
+        *DayForm.base_fields,
+        *FindSnapshotsForm.base_fields,
+    }
     found |= {*search.NAMES, "after", "before"} | read_as_a_whole
     assert found >= {"q", "page", "for"}
     assert (found - PROTOCOL) | {"code"} == next_page.TYPED | next_page.CODES | next_page.OBJECTS

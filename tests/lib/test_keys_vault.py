@@ -11,6 +11,8 @@ import pytest
 
 from clinchat.lib import keys, sealed
 from clinchat.lib.keys import recent, vault
+from compliance import external_services
+from compliance.measured import State
 from tests import certificates
 from tests.lib import rings
 from tests.lib.transit import Key, Transit
@@ -179,3 +181,11 @@ def test_values_sealed_with_the_file_move_to_vault(transit: Transit, tmp_path: P
     assert (rings.wrapped_by(moved), sealed.unseal(moved, aad=PLACE)) == ("vault:clinchat:1", b"x")
     with pytest.raises(sealed.KeysUnavailable):
         sealed.unseal(blob, aad=PLACE)
+
+
+def test_the_service_is_tried_by_wrapping_a_key(transit: Transit, settings: Any) -> None:
+    (found,) = external_services.check(["keys"])
+    assert (found.state, found.words.split(",")[0]) == (State.OK, "wraps a key")
+    Path(settings.VAULT_TOKEN_FILE).write_text("of somebody else")
+    (found,) = external_services.check(["keys"])
+    assert found.state == State.FAILED

@@ -14,7 +14,7 @@ from rest_framework.response import Response
 
 from clinchat.lib import clock
 from compliance import policies as service
-from compliance.access import Action, door, public
+from compliance.access import Action, door, public, works_read_only
 from compliance.access.sessions import leaves_session_alone
 from compliance.api.answers import by_a_person
 from compliance.api.bodies import Body, FreeText, Id, Text
@@ -128,6 +128,7 @@ def revoke(request: Request, certificate_id: UUID) -> Response:
     return Response(shown.whole_certificate(found))
 
 
+@works_read_only("It verifies what is sent, and keeps none of it")
 @public(certificates.WHO_CHECKS)
 @leaves_session_alone
 @extend_schema(operation_id="verify_certificate", request=Verification, responses={200: Verified})

@@ -12,7 +12,7 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
-from compliance.access import Action, allows, door, public
+from compliance.access import Action, allows, door, public, works_read_only
 from compliance.access.sessions import fresh
 from training import access, certificate_files, certificates, refusals
 from training.forms import RevokeForm, VerifyForm
@@ -76,6 +76,7 @@ def revoke(request: AuthedRequest, certificate_id: UUID) -> HttpResponse:
 # ── For anybody ────────────────────────────────────────────────────────────────────────────────────────────────
 
 
+@works_read_only("It verifies what is sent, and keeps none of it")
 @public(certificates.WHO_CHECKS)
 @require_http_methods(["GET", "HEAD", "POST"])
 def verify(request: HttpRequest) -> HttpResponse:

@@ -13,7 +13,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinchat.lib import clock
 from clinchat.lib.http import AuthedRequest
 from compliance import audit
-from compliance.access import Action, allows, door, limits, people
+from compliance.access import Action, allows, door, limits, people, works_read_only
 from compliance.audit import handed
 from compliance.models import User
 from training import cohort, evidence
@@ -52,6 +52,7 @@ def person(request: AuthedRequest, person_id: UUID) -> HttpResponse:
     return render(request, "training/oversight/person.html", context)
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.EXPORT_TRAINING)
 @limits.limited(limits.Limit.EXPORT)
@@ -61,6 +62,7 @@ def person_csv(request: AuthedRequest, person_id: UUID) -> HttpResponseBase:
     return _file(content, f"training-{about.pk}.csv", "text/csv; charset=utf-8")
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.EXPORT_TRAINING)
 @limits.limited(limits.Limit.EXPORT)
@@ -71,6 +73,7 @@ def person_pdf(request: AuthedRequest, person_id: UUID) -> HttpResponseBase:
     return _file(content, f"training-{about.pk}.pdf", "application/pdf")
 
 
+@works_read_only("It reads, and puts on record that it did")
 @require_POST
 @door(Action.EXPORT_TRAINING)
 @limits.limited(limits.Limit.EXPORT)

@@ -7,9 +7,11 @@ from argparse import ArgumentParser
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
 
 from clinchat.lib.keys import KeptElsewhere, KeysUnavailable
 from compliance import audit, rotation
+from compliance.tasks import write_data_keys
 
 SHOWN = 20
 
@@ -60,6 +62,7 @@ class Command(BaseCommand):
     def _rotate(self, *, new: bool, retire: bool, json: bool, **_: Any) -> None:
         made = rotation.renew() if new else ""
         report = rotation.rewrap(self._progress)
+        transaction.on_commit(write_data_keys.delay, robust=True)
         retired: list[str] = []
         try:
             if retire and report.ok:
