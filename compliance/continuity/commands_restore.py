@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from compliance.continuity import recovery, restoring, whole
+from compliance.continuity import recovery, restoring, sources, whole
 from compliance.continuity.commands import DONE, FAILED, Console, with_json
 from compliance.continuity.refusals import ContinuityError
 from compliance.models import Backup, Restore
@@ -81,6 +81,8 @@ def _asked_for(options: dict[str, Any]) -> Restore:
     backup = Backup.objects.filter(key=options["key"]).first()
     if backup is None:
         raise ContinuityError("The database knows no backup of that key. `backup list` shows those it knows.")
+    if options["to_time"] is None:
+        sources.believe(backup.key)
     return recovery.request(
         backup_id=backup.pk,
         typed_name=options["yes"] or input(f"Type the name of the snapshot ({backup.name}): "),

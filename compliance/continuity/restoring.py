@@ -114,6 +114,8 @@ class _Work:
     kept: dict[str, int] = field(default_factory=dict)
 
     def do(self) -> None:
+        if self.restore.to_time is None:
+            sources.believe(self.restore.backup.key)  # before anybody notices; it is read again when it is loaded
         with self._at("read-only"):
             maintenance.start(reason=BEING_RESTORED, kind=maintenance.Kind.RESTORE, actor=self.restore.requested_by)
         with self._at("snapshot"):

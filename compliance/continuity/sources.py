@@ -34,6 +34,11 @@ def opened(key: str, to_time: datetime | None = None) -> Iterator[Source]:
         yield source
 
 
+def believe(key: str) -> None:
+    """Read the backup of that folder as a whole, for nothing but to know. Raises what backups.check raises."""
+    reading.check(stores.first(), key, keys=keys.ring())
+
+
 @dataclass(frozen=True)
 class _Stored:
     store: stores.Store

@@ -16,7 +16,7 @@ from chat.models import Conversation
 from clinchat.lib import clock
 from compliance import audit, tasks
 from compliance.continuity import databases, maintenance, recovery, restoring
-from compliance.models import AuditEvent, Backup, Restore, WalShipping
+from compliance.models import AuditEvent, Backup, Maintenance, Restore, WalShipping
 from tests import cast
 from tests.compliance.continuity import portal
 
@@ -154,6 +154,26 @@ def test_the_command_restores_and_accepts() -> None:
     assert event is not None
     assert (event.actor_kind, event.actor_id) == ("command", None)
     assert event.actor_name
+
+
+@pytest.mark.usefixtures("live")
+def test_a_backup_that_was_altered_disturbs_nobody(settings: Any) -> None:
+    """It is read before ClinChat becomes read-only and before a snapshot of now is made."""
+    backup = portal.snapshot()
+    (dump,) = Path(settings.BACKUP_STORES[0]).rglob("database.dump")
+    data = bytearray(dump.read_bytes())
+    data[len(data) // 2] ^= 1
+    dump.chmod(0o600)
+    dump.write_bytes(data)
+    with pytest.raises(CommandError, match="altered") as refused:
+        command(backup.key, "--yes", "Monday", "--reason", "Test")
+    assert refused.value.returncode == 3
+    asked = request(backup, actor=None)
+    restoring.run(asked.pk)
+    asked.refresh_from_db()
+    assert (asked.state, asked.step, Backup.objects.count()) == (Restore.State.FAILED, "", 1)
+    assert "altered" in asked.failure
+    assert not Maintenance.objects.exists()
 
 
 @pytest.mark.usefixtures("live")
