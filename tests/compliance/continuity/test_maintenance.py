@@ -311,7 +311,8 @@ def test_what_waits_is_done_once_when_the_mode_is_over(monkeypatch: pytest.Monke
     monkeypatch.setattr(sys, "__stdout__", sys.__stdout__)
     upload = UUID("22222222-2222-4222-8222-222222222222")
     with app.connection_for_write() as broker:
-        broker.default_channel.queue_purge(Queues.EMBEDDING)  # of what other tests sent and nobody did
+        channel: Any = broker.default_channel
+        channel.queue_purge(Queues.EMBEDDING)  # of what other tests sent and nobody did
     on()
     worker: Any = app  # with tasks of a class of its own, which the stubs of the test worker do not expect
     with start_worker(worker, pool="solo", perform_ping_check=False, queues=[Queues.EMBEDDING], shutdown_timeout=30):
