@@ -142,7 +142,8 @@ FAULTS: dict[str, list[Fault]] = {
          "set_byte(sealed, length(sealed) - 1, get_byte(sealed, length(sealed) - 1) # 1)"),
     ],
     "something is missing": [
-        ({"indexes", "vector_search"}, "DROP INDEX chat_vector_hnsw_1"),
+        ({"indexes", "vector_search"}, "DO $$ BEGIN EXECUTE (SELECT format('DROP INDEX chat_vector_hnsw_%s', id) "
+         "FROM chat_embeddingindex WHERE state = 'active'); END $$"),
         ({"triggers"}, "DROP TRIGGER continuity_no_change ON compliance_drill"),
         ({"schema"}, "ALTER TABLE compliance_drill DROP CONSTRAINT passed_drill_is_measured"),
         ({"people"}, "INSERT INTO compliance_session (id, session_key, session_data, expire_date, user_id, verified, "
