@@ -12,6 +12,7 @@ class TrainingConfig(AppConfig):
         from compliance import policies
         from compliance.access import clearance_needs, people
         from training import (  # noqa: F401  # checks register
+            continuity,
             controls,
             demo,
             external,
@@ -25,6 +26,7 @@ class TrainingConfig(AppConfig):
         from training.bank import markdown
 
         watched.register()
+        continuity.register()
         demo.register()
         reports.register()
         retention.register()

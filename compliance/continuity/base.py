@@ -51,7 +51,7 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> Stretch:
     found: dict[str, tuple[int, str]] = {}
     told = b""
     try:
-        with tarfile.open(fileobj=_Reader(chunks), mode="r|", bufsize=_PIECE) as tar:
+        with tarfile.open(fileobj=Pieces(chunks), mode="r|", bufsize=_PIECE) as tar:
             for member in tar:
                 name = _inside(member.name)
                 if member.isdir():
@@ -138,8 +138,8 @@ def written(place: int) -> str:
     return f"{place >> 32:X}/{place & 0xFFFFFFFF:08X}"
 
 
-class _Reader(io.RawIOBase):
-    """What tarfile reads from: the pieces as one file."""
+class Pieces(io.RawIOBase):
+    """Pieces of bytes as one file, for tarfile to read from."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         super().__init__()

@@ -23,6 +23,8 @@ logger = logging.getLogger("clinchat.continuity")
 Where = Callable[[], Path | None]
 Question = dict[str, Any]
 
+FILES: Final = "files.tar"
+CONFIGURATION: Final = "configuration.json"
 SHOWN: Final = (
     *("ENVIRONMENT", "EMBEDDED", "TLS", "PROXIES", "PORTAL_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "TIME_ZONE"),
     *("CLINCHAT_KEYS", "KMS_KEY_IDS", "VAULT_ADDR", "VAULT_KEY", "LDAP_URL", "OIDC_ISSUER", "XAPI_URL", "LOG_LEVEL"),

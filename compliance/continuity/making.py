@@ -90,7 +90,7 @@ class Making:
                 seen, whence = self._base()
             else:
                 seen, whence = self._full(), {}
-            self._put("configuration.json", [contents.configuration()])
+            self._put(contents.CONFIGURATION, [contents.configuration()])
             manifest = self._manifest(seen, whence)
             data = manifests.written(manifest, key=self._key)
             if self.backup.kind == Backup.Kind.FULL:
@@ -121,7 +121,7 @@ class Making:
             self._report("counting rows", now=True)
             seen = looking.result()
         seen.questions = questions
-        self._put("files.tar", contents.files_tar())
+        self._put(contents.FILES, contents.files_tar())
         return seen
 
     def _base(self) -> tuple[Seen, dict[str, Any]]:

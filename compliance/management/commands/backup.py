@@ -14,7 +14,7 @@ from compliance.continuity.commands import FAILED, REFUSED, Console, Subcommand
 from compliance.continuity.refusals import ContinuityError, Refused
 
 PACKAGE: Final = "compliance.continuity.commands_"
-SUBCOMMANDS: Final = ("create", "list", "verify", "prune", "restore", "drill", "wal", "status")
+SUBCOMMANDS: Final = ("create", "list", "verify", "files", "prune", "restore", "drill", "wal", "status")
 EXAMPLES: Final = """examples:
   A snapshot before something is changed:
     manage.py backup create --type pre_deployment --reason "version 0.9"

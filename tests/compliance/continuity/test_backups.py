@@ -297,6 +297,27 @@ def test_files_are_copied_as_long_as_they_were(tmp_path: Path, settings: Any) ->
         assert copied.read() == b"x" * 513
 
 
+@pytest.mark.django_db(transaction=True)
+def test_files_come_back_whole_or_not_at_all(places: list[Path], settings: Any, tmp_path: Path) -> None:
+    (tmp_path / "ours" / "modules").mkdir(parents=True)
+    (tmp_path / "ours" / "modules" / "hipaa.md").write_text("Our own words.\n")
+    settings.TRAINING_CONTENT = str(tmp_path / "ours")
+    made = backups.create(type=Backup.Type.MANUAL, name="Files", reason="a test")
+    back = tmp_path / "back"
+    assert "training/content/modules/hipaa.md" in run("files", made.key, str(back))
+    assert (back / "audit/checkpoints/1.jsonl").read_text() == "a line\n"
+    assert (back / "training/content/modules/hipaa.md").read_text() == "Our own words.\n"
+    assert json.loads((back / "configuration.json").read_text())["settings"]["ENVIRONMENT"] == settings.ENVIRONMENT
+    with pytest.raises(CommandError, match="nothing is overwritten"):
+        run("files", made.key, str(back))
+    path = places[0] / "backups" / made.key / "files.tar"
+    path.write_bytes(path.read_bytes()[:-1] + b"?")
+    with pytest.raises(CommandError, match=r"files\.tar was altered") as refused:
+        run("files", made.key, str(tmp_path / "other"))
+    assert refused.value.returncode == 3
+    assert sorted(one.name for one in tmp_path.iterdir() if "other" in one.name) == []
+
+
 @pytest.mark.django_db
 def test_each_monday_those_who_answer_for_backups_are_told() -> None:
     operator, other = cast.otto(), cast.alice()
