@@ -184,7 +184,7 @@ def _killed(*, alone: bool) -> tuple[float, float]:
         with server.connect() as own:
             own.execute("CREATE TABLE beat (at timestamptz)")
         with _shipped(server, store) as over:
-            copy = folder / "base.tar"
+            copy = folder / "base.tar.gz"
             with copy.open("wb") as file:
                 file.writelines(base.base_copy(where=server.parameters()))
             last = _beaten(server)

@@ -24,6 +24,7 @@ _LONGEST_LIST = 64 * 2**20
 _ARGUMENTS = (
     "--format=tar",
     "--pgdata=-",
+    "--compress=client-gzip:1",  # a copy is the largest thing in a store; faster ones are not in every build
     "--wal-method=none",  # the log is in the store anyway
     "--checkpoint=fast",
     "--manifest-checksums=SHA256",
@@ -42,7 +43,7 @@ class Stretch:
 
 
 def base_copy(*, where: Mapping[str, str] | None = None) -> Iterator[bytes]:
-    """A tar file of all of the server's files. Raises ProgramMissing, and ProgramFailed after the last piece."""
+    """A compressed tar file of all of the server's files. Raises ProgramMissing, and ProgramFailed after the last piece."""
     return programs.stream("pg_basebackup", _ARGUMENTS, where=where)
 
 
@@ -51,7 +52,7 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> Stretch:
     found: dict[str, tuple[int, str]] = {}
     told = b""
     try:
-        with tarfile.open(fileobj=Pieces(chunks), mode="r|", bufsize=_PIECE) as tar:
+        with tarfile.open(fileobj=Pieces(chunks), mode="r|gz", bufsize=_PIECE) as tar:
             for member in tar:
                 name = _inside(member.name)
                 if member.isdir():
@@ -63,7 +64,7 @@ def unpack(chunks: Iterable[bytes], folder: Path) -> Stretch:
                 else:
                     found[name] = _write(tar, member, folder / name)
     except (tarfile.ReadError, EOFError):
-        raise Truncated("base.tar") from None
+        raise Truncated("base.tar.gz") from None
     return _compare(told, found)
 
 
@@ -71,7 +72,7 @@ def _inside(name: str) -> str:
     """The name below the folder; one that leads out of it was made by nobody we know."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
-        raise Altered("base.tar")
+        raise Altered("base.tar.gz")
     return str(path)
 
 

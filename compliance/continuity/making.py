@@ -127,7 +127,7 @@ class Making:
     def _base(self) -> tuple[Seen, dict[str, Any]]:
         """A copy of the server's files holds the moment at which it ends, once the log up to there is added."""
         begin = self._position()
-        self._put("base.tar", base.base_copy())
+        self._put("base.tar.gz", base.base_copy())
         end = self._position()
         with self._connection.transaction(), self._connection.cursor() as cursor:
             seen = Seen(end["at"], {}, figures.audit(cursor), figures.people(cursor), figures.schema(cursor))

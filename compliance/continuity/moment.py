@@ -16,7 +16,7 @@ from compliance.continuity.stores import Store, first
 from compliance.continuity.wal import Outside
 from compliance.models import Backup
 
-PART = "base.tar"
+PART = "base.tar.gz"
 _RECOVERY = {
     "restore_command": "false",  # all of the log is laid out before, in its own folder
     "recovery_target_timeline": "current",

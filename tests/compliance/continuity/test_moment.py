@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import random
@@ -178,10 +179,10 @@ def test_another_key_is_refused(past: Past, folder: Path) -> None:
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
 def test_a_flipped_bit_in_the_copy_is_refused(past: Past, folder: Path, place: float) -> None:
     """Without the encryption around it: the copy's own list notices too."""
-    data = bytearray(past.copy)
-    data[_inside_a_file(past.copy, place)] ^= 1
+    data = bytearray(gzip.decompress(past.copy))
+    data[_inside_a_file(bytes(data), place)] ^= 1
     with pytest.raises(Altered):
-        base.unpack([bytes(data)], folder)
+        base.unpack([gzip.compress(data, 1)], folder)
 
 
 def test_a_copy_that_was_cut_off_is_refused(past: Past, folder: Path) -> None:
@@ -245,7 +246,7 @@ def test_a_store_without_a_copy(past: Past, spare: Folder) -> None:
 
 @pytest.mark.django_db
 def test_a_flipped_bit_in_a_stored_copy_is_refused(past: Past, backup: Folder) -> None:
-    path = next(Path(backup.name).glob("backups/*/base.tar"))
+    path = next(Path(backup.name).glob("backups/*/base.tar.gz"))
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
@@ -269,8 +270,8 @@ def _keep(store: Folder, copy: bytes, as_of: datetime) -> None:
     """A backup of the kind `base`, signed."""
     id_, key = uuid.uuid4(), keys.newest()
     folder = manifests.key_of(str(id_), as_of)
-    sealed = b"".join(streams.encrypt([copy], key=key, place=f"{id_}/base.tar"))
-    part = Part("base.tar", len(sealed), sha256(sealed).hexdigest(), len(copy), sha256(copy).hexdigest())
+    sealed = b"".join(streams.encrypt([copy], key=key, place=f"{id_}/base.tar.gz"))
+    part = Part("base.tar.gz", len(sealed), sha256(sealed).hexdigest(), len(copy), sha256(copy).hexdigest())
     manifest = Manifest(
         id=str(id_),
         key=folder,
@@ -286,7 +287,7 @@ def _keep(store: Folder, copy: bytes, as_of: datetime) -> None:
         tools={},
         parts=(part,),
     )
-    store.put(manifests.place(folder, "base.tar"), [sealed])
+    store.put(manifests.place(folder, "base.tar.gz"), [sealed])
     store.put(manifests.place(folder, manifests.MANIFEST), [manifests.written(manifest, key=key)])
 
 
