@@ -58,6 +58,8 @@ def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[N
         emptying.hurry()
     yield
     lane.close()
+    with django_db_blocker.unblock():
+        connection.close()  # the last test may have had it cut
     with django_db_blocker.unblock(), connection.cursor() as cursor:  # threads of servers may still hold some
         cursor.execute(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
