@@ -30,7 +30,7 @@ from chat.corpus.ingest import ingest
 from chat.models import Chunk, Collection
 from clinchat.settings import BASE_DIR
 from compliance.audit import seal
-from compliance.continuity import backups, base, drills, moment, programs, shipping
+from compliance.continuity import backups, base, drills, moment, programs, reading, shipping
 from compliance.continuity.folder import Folder
 from compliance.continuity.scratch import ScratchServer
 from compliance.models import Backup, Drill
@@ -134,7 +134,7 @@ def _ours(size: int) -> Iterator[list[object]]:
     made: list[Backup] = []
     seconds = _timed(lambda: made.append(backups.create(type=Backup.Type.MANUAL, name="Bench")))
     yield [*_row("backup create", seconds, size)[:3], f"{made[0].size / MB:.0f}"]
-    yield _row("backup verify", _timed(lambda: backups.verify(made[0].key)), size)
+    yield _row("backup verify", _timed(lambda: reading.verify(made[0].key)), size)
 
 
 def _drill(size: int, rows: list[list[object]]) -> Drill:

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from django.db import models, transaction
 
-from chat import releases
+from chat import releases, retention
 from chat.models import (
     Calibration,
     Chunk,
@@ -35,7 +35,7 @@ from chat.models import (
     Vector,
     Word,
 )
-from compliance.continuity.restoring import Old, after_restore, takes_back
+from compliance.continuity.keeping import Old, after_restore, takes_back
 from compliance.models import User
 
 logger = logging.getLogger("clinchat.continuity")
@@ -58,15 +58,6 @@ _MASKED: Final[dict[type[models.Model], tuple[str, ...]]] = {
     InteractionAlert: ("note",),
 }
 """What a report of missed words changes, for good (chat.remasking). The first field tells whether it did."""
-_BELOW: Final = (
-    (InteractionAlert, "check_made__turn__conversation"),
-    (InteractionCheck, "turn__conversation"),
-    (Feedback, "turn__conversation"),
-    (Citation, "turn__conversation"),
-    (Turn, "conversation"),
-    (Conversation, "pk"),
-)
-"""A conversation from its leaves to its root."""
 
 
 def register() -> None:
@@ -94,19 +85,17 @@ def _purge(old: Old) -> None:
     """Nobody can delete a conversation: one that is no longer there was removed after its time, or erased."""
     there = old.rows(Conversation)
     made = Conversation.objects.filter(created_at__lt=old.as_of).values_list("pk", flat=True)
-    gone = [pk for pk in made if pk not in there]
-    for model, way in _BELOW:
-        model._default_manager.filter(**{f"{way}__in": gone}).delete()  # noqa: SLF001  # documented by Django
+    retention.remove_rows([pk for pk in made if pk not in there])
 
 
 def _keep_words(old: Old, model: type[models.Model], fields: tuple[str, ...]) -> None:
     """A text that differs was masked again since: the words that were missed must not stand there anew."""
-    was = old.rows(model, *fields)
-    rows = model._default_manager.only(*fields)  # noqa: SLF001  # documented by Django
-    for row in rows.iterator():
-        masked = was.get(row.pk)
-        if masked is not None and masked[0] != getattr(row, fields[0]):
-            rows.filter(pk=row.pk).update(**dict(zip(fields, masked, strict=True)))
+    was = old.rows(model, fields[0])
+    rows = model._default_manager  # noqa: SLF001  # documented by Django
+    told = rows.values_list("pk", fields[0]).iterator()
+    other = [pk for pk, text in told if pk in was and was[pk] != (text,)]
+    for pk, masked in old.rows(model, *fields, keys=other).items():
+        rows.filter(pk=pk).update(**dict(zip(fields, masked, strict=True)))
 
 
 def _keep_readers(old: Old, model: type[Collection | Document]) -> None:

@@ -13,7 +13,6 @@ from django.db.models import Q, QuerySet
 from chat.models import Citation, Conversation, Feedback, IndexProof, InteractionAlert, InteractionCheck, Turn
 from compliance import mask_reports, vault
 from compliance.continuity import holds, retention, scopes
-from compliance.continuity.own_retention import LOG_DAYS_LEAST, LOGS
 from compliance.models import BreakGlass
 
 CONVERSATIONS: Final = "CLINCHAT_CONVERSATION_DAYS"
@@ -58,21 +57,18 @@ def register() -> None:
             held=_of_held_people,
             remove=_remove_checks,
         ),
-        retention.Rule(
-            key="proofs",
-            name="Nightly proofs of the search index",
-            source="House rule",
-            days=lambda: settings.LOG_DAYS,
-            setting=LOGS,
-            since="the proof",
-            least=LOG_DAYS_LEAST,
-            due=lambda before: IndexProof.objects.filter(at__lt=before),
-            remove=lambda keys: IndexProof.objects.filter(pk__in=keys).delete(),
+        retention.log(
+            "proofs",
+            "Nightly proofs of the search index",
+            IndexProof,
+            "the proof",
+            lambda day: Q(at__lt=day),
+            person="",
         ),
         retention.Rule(
             key="documents",
             name="Documents of the knowledge base and their releases",
-            source="45 CFR 164.316(b)(2)(i)",
+            source=retention.DOCUMENTED,
             years=retention.FOR_GOOD_YEARS,
             undeleted=("chat.Document", "chat.DocumentVersion", "chat.Release"),
         ),
@@ -105,6 +101,11 @@ def remove(conversations: Collection[UUID]) -> None:
     """Delete conversations with everything that belongs to them; each deletion is on record."""
     forget(conversations)
     vault.remove(conversations)
+    remove_rows(conversations)
+
+
+def remove_rows(conversations: Collection[UUID]) -> None:
+    """Delete what this app keeps of conversations, from the leaves to the root; what is theirs in the vault stays."""
     mine: dict[str, Any] = {"turn__conversation__in": conversations}
     _remove_checks(InteractionCheck.objects.filter(**mine).values_list("pk", flat=True))
     Citation.objects.filter(**mine).delete()

@@ -18,6 +18,7 @@ from django.db import connections
 
 from compliance import deadlines
 from compliance.continuity import programs
+from compliance.continuity.wal import SLOT
 from compliance.logs.faults import kind
 from compliance.measured import Measured, State
 
@@ -26,7 +27,6 @@ STATEMENT_SECONDS: Final = 5
 SECONDS: Final = 20.0
 """For all looks of one command together."""
 OLDEST_VERSION: Final = 180_000
-SLOT: Final = "clinchat_wal"
 MB, GB = 2**20, 2**30
 Cursor: TypeAlias = "psycopg.Cursor[tuple[Any, ...]]"
 Seen: TypeAlias = tuple[State, str, Any]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from abc import ABC, abstractmethod
 from argparse import ArgumentParser
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -37,7 +38,7 @@ def worst(found: Sequence[Measured]) -> State:
     return next((state for state in (State.FAILED, State.WARNING) if state in states), State.OK)
 
 
-class MeasuringCommand(BaseCommand):
+class MeasuringCommand(BaseCommand, ABC):
     """A command that prints what it measured. Exit code 0: all is well; 1: a warning, or something failed."""
 
     requires_system_checks = ()
@@ -57,5 +58,6 @@ class MeasuringCommand(BaseCommand):
         if state is not State.OK:
             raise SystemExit(1)
 
+    @abstractmethod
     def measure(self) -> list[Measured]:
-        raise NotImplementedError
+        """What is to be printed, in this order: one line at least."""

@@ -4,6 +4,7 @@ with the processes that take them."""
 from __future__ import annotations
 
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -45,25 +46,22 @@ def write_data_keys() -> None:
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
 def make_backup(backup_id: str) -> None:
-    from compliance.continuity import backups, status_notice
+    from compliance.continuity import backups
 
     try:
-        backups.make(backup_id)
+        with suppress(backups.BackupFailed):  # it is on record, and told
+            backups.make(backup_id)
     except backups.NotWaiting:
         logger.warning("this backup was begun before", extra={"code": "BACKUP"})
-    except backups.BackupFailed as error:
-        status_notice.failed(error.words)
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
 def make_scheduled_backup() -> None:
-    from compliance.continuity import backups, status_notice
+    from compliance.continuity import backups
     from compliance.models import Backup
 
-    try:
+    with suppress(backups.BackupFailed):  # it is on record, and told
         backups.create(type=Backup.Type.SCHEDULED)
-    except backups.BackupFailed as error:
-        status_notice.failed(error.words)
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
@@ -77,22 +75,22 @@ def verify_newest_backup() -> None:
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
 def verify_backup(backup_id: str) -> None:
-    from compliance.continuity import backups, status_notice
+    from compliance.continuity import reading, status_notice
     from compliance.continuity.refusals import ContinuityError
     from compliance.models import Backup
 
     backup = Backup.objects.get(pk=backup_id)
     try:
-        backups.verify(backup.key)
+        reading.verify(backup.key)
     except ContinuityError as error:
         status_notice.unreadable(f"{backup.name}: {error.words}")
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=3600 - 60, time_limit=3600)
 def prune_backups() -> None:
-    from compliance.continuity import backups
+    from compliance.continuity import pruning
 
-    backups.prune()
+    pruning.prune()
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=50, time_limit=60)

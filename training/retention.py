@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from compliance.continuity.own_retention import DOCUMENTED
-from compliance.continuity.retention import FOR_GOOD_YEARS, Rule, rule
+from compliance.continuity.retention import for_good, rule
 
 
 def register() -> None:
     rule(
-        _for_good(
+        for_good(
+            "training",
             "training",
             "Training, tests and certificates",
             *("moduleversion", "enrolment", "lessonread", "attempt", "answer", "certificate"),
         ),
-        _for_good("approvals", "Requests for access and who decided", "accessrequest", "stagedecision", "delegation"),
-    )
-
-
-def _for_good(key: str, name: str, *tables: str) -> Rule:
-    return Rule(
-        key=key,
-        name=name,
-        source=DOCUMENTED,
-        years=FOR_GOOD_YEARS,
-        tables=tuple(f"training_{table}" for table in tables),
+        for_good(
+            "training",
+            "approvals",
+            "Requests for access and who decided",
+            *("accessrequest", "stagedecision", "delegation"),
+        ),
     )

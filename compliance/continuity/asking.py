@@ -25,16 +25,16 @@ from pathlib import Path
 from typing import IO, Any, Self
 
 from compliance.continuity.questions import Answer, Copy
+from compliance.continuity.refusals import ContinuityError
 
 _SECONDS_TO_END = 5
 _ours: list[Path] = []
 """The checkpoints of the live trail."""
 
 
-class NotAnswered(Exception):
-    """The process that asks ended, or was ended, before it had answered."""
-
-    words = "The process that asks the restored copy ended before it had answered."
+class NotAnswered(ContinuityError):
+    def __init__(self) -> None:
+        super().__init__("The process that asks the restored copy ended before it had answered.")
 
 
 class Asker:
@@ -86,8 +86,8 @@ class Asker:
 
     def ask(self, copy: Copy, keys: Sequence[str] | None = None, *, database: str = "") -> list[Answer]:
         """Every question, or those of these keys, in another database of the server if told. Raises NotAnswered."""
-        asked = asdict(copy) | {"before": copy.before.isoformat(), "keys": keys}
-        asked["database"] = database or self._where["dbname"]
+        told = asdict(copy) | {"before": copy.before.isoformat()}
+        asked = {"copy": told, "keys": keys, "database": database or self._where["dbname"]}
         return [Answer(**one) for one in self._say(asked)]
 
     def _say(self, said: Mapping[str, Any]) -> Any:
@@ -177,15 +177,7 @@ def _asked(said: Mapping[str, Any]) -> list[Answer]:
     from compliance.audit import lane
     from compliance.continuity import own_questions, questions, rewinding  # noqa: F401  # they register
 
-    copy = Copy(
-        manifest=said["manifest"],
-        before=datetime.fromisoformat(said["before"]),
-        whole=said["whole"],
-        live=said["live"],
-        objects=said["objects"],
-        dump=said["dump"],
-        data_keys=said["data_keys"],
-    )
+    copy = Copy(**said["copy"] | {"before": datetime.fromisoformat(said["copy"]["before"])})
     wanted = said["keys"] if said["keys"] is not None else questions.keys(whole=copy.whole)
     connections["default"].settings_dict["NAME"] = said["database"]
     try:

@@ -1,4 +1,4 @@
-"""Backups: asking for one, making it, and everything else that other modules need of them.
+"""Backups: asking for one, making it, and putting right what a killed process left.
 
 One is made by one process at a time; an advisory lock in the database shows that it lives. A process that was killed
 leaves a row that says "running" and a folder without manifest: `settle` puts the row right, `prune` removes the folder.
@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any, Final
 from uuid import UUID
@@ -20,22 +21,19 @@ from django.db import transaction
 from kombu.exceptions import OperationalError
 
 from clinchat.lib import clock
-from compliance.continuity import keys, programs
-from compliance.continuity.contents import extra_file, known_questions
+from compliance.continuity import keys, programs, status_notice
 from compliance.continuity.copies import Copies
-from compliance.continuity.figures import figures
 from compliance.continuity.making import Making, Progress, keep
 from compliance.continuity.manifests import Manifest, key_of, sha256
-from compliance.continuity.pruning import prune
-from compliance.continuity.reading import check, entries, extract, listing, manifest, signed, verify
+from compliance.continuity.reading import signed
 from compliance.continuity.refusals import ContinuityError, Refused
 from compliance.continuity.stores import stores
 from compliance.models import Backup, User
 
 logger = logging.getLogger("clinchat.continuity")
 
-WAITS_AT_MOST: Final = 6 * 3600
-"""Seconds, after which one that was asked for is not made any more."""
+WAITS_AT_MOST: Final = timedelta(hours=6)
+"""After this time one that was asked for is not made any more."""
 _APPLICATION: Final = "clinchat-backup"
 
 
@@ -138,32 +136,41 @@ def _complete(backup: Backup, done: Manifest, digest: str, where: list[str], fai
             *("manifest_sha256", "stores", "failure", "progress"),
         ]
     )
+    if failure:
+        status_notice.left_out(failure)
 
 
 def _failed(backup: Backup, words: str) -> BackupFailed:
+    """Say so in its row, in the log, and to those who answer for backups."""
     open_ = Backup.objects.filter(pk=backup.pk, state__in=[Backup.State.WAITING, Backup.State.RUNNING])
-    open_.update(state=Backup.State.FAILED, finished_at=clock.now(), failure=words[:200], progress="")
-    logger.error("no backup was made: %s", words, extra={"code": "BACKUP_FAILED"})
+    if open_.update(state=Backup.State.FAILED, finished_at=clock.now(), failure=words[:200], progress=""):
+        logger.error("no backup was made: %s", words, extra={"code": "BACKUP_FAILED"})
+        status_notice.failed(words)
     return BackupFailed(words)
 
 
 def settle() -> int:
-    """Put right the rows of backups whose process is gone; returns how many. Safe to run at any time."""
+    """Put right the rows of backups whose process is gone; returns how many. Safe to run at any time.
+
+    What became of one cannot be known while a store does not answer: that one waits for the next time.
+    """
     settled = 0
     for backup in Backup.objects.filter(state=Backup.State.RUNNING):
-        with _lock(backup) as free:
-            if free and Backup.objects.filter(pk=backup.pk, state=Backup.State.RUNNING).exists():
-                _settle(backup)
-                settled += 1
-    for backup in Backup.objects.filter(state=Backup.State.WAITING):
-        if (clock.now() - backup.requested_at).total_seconds() > WAITS_AT_MOST:
-            _failed(backup, "Nobody made it: is the process that makes backups running?")
-            settled += 1
+        try:
+            with _lock(backup) as free:
+                if free and Backup.objects.filter(pk=backup.pk, state=Backup.State.RUNNING).exists():
+                    _settle(backup)
+                    settled += 1
+        except ContinuityError as error:
+            logger.warning("backup %s is not settled: %s", backup.key, error.words, extra={"code": "BACKUP"})
+    for backup in Backup.objects.filter(state=Backup.State.WAITING, requested_at__lt=clock.now() - WAITS_AT_MOST):
+        _failed(backup, "Nobody made it: is the process that makes backups running?")
+        settled += 1
     return settled
 
 
 def _settle(backup: Backup) -> None:
-    """One killed between its manifest and its row is a backup like any other."""
+    """One killed between its manifest and its row is a backup like any other. Raises NoKey and StoreFailed."""
     have, found = [], None
     for store in stores():
         with suppress(Refused):
@@ -204,23 +211,3 @@ def _lock(backup: Backup) -> Iterator[bool]:
 def _number(backup: Backup) -> int:
     """What PostgreSQL calls the lock of this backup."""
     return int.from_bytes(backup.pk.bytes[:8], "big", signed=True)
-
-
-__all__ = [
-    "BackupFailed",
-    "NotWaiting",
-    "check",
-    "create",
-    "entries",
-    "extra_file",
-    "extract",
-    "figures",
-    "known_questions",
-    "listing",
-    "make",
-    "manifest",
-    "prune",
-    "request",
-    "settle",
-    "verify",
-]

@@ -43,7 +43,10 @@ class Stretch:
 
 
 def base_copy(*, where: Mapping[str, str] | None = None) -> Iterator[bytes]:
-    """A compressed tar file of all of the server's files. Raises ProgramMissing, and ProgramFailed after the last piece."""
+    """All of the server's files as one compressed tar file, `where` libpq's names say; the live one unless told.
+
+    Raises ProgramMissing, and ProgramFailed after the last piece.
+    """
     return programs.stream("pg_basebackup", _ARGUMENTS, where=where)
 
 
@@ -129,13 +132,13 @@ def _read(told: bytes) -> dict[str, Any]:
 
 
 def position(lsn: str) -> int:
-    """A place in the log, written 0/3000028, as a number."""
+    """A place in the log as PostgreSQL writes it (pg_lsn: 0/03000028), as a number of bytes."""
     high, _, low = lsn.partition("/")
     return (int(high, 16) << 32) + int(low, 16)
 
 
 def written(place: int) -> str:
-    """The same the other way round."""
+    """A number of bytes as PostgreSQL writes that place in the log."""
     return f"{place >> 32:X}/{place & 0xFFFFFFFF:08X}"
 
 

@@ -11,6 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from compliance import phi
+from compliance.continuity import stores
+from compliance.continuity.refusals import ContinuityError
+from compliance.free_text import masked
 from compliance.models import Backup
 
 DONE, FAILED, REFUSED = 0, 1, 3
@@ -38,6 +42,25 @@ class Subcommand(Protocol):
 
 def with_json(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
+
+
+def with_store(parser: ArgumentParser) -> None:
+    parser.add_argument("--store", default="", help="Which store, as named in CLINCHAT_BACKUPS (default: the first).")
+
+
+def chosen_store(options: dict[str, Any]) -> stores.Store:
+    """The one of `with_store`. Raises StoreFailed."""
+    return stores.named(options["store"]) if options["store"] else stores.first()
+
+
+def prose(text: str, *, where: str, longest: int) -> str:
+    """What was typed, masked for good as a form does it. Raises ContinuityError where it cannot be checked."""
+    try:
+        return masked(text.strip(), where=where, longest=longest)
+    except phi.PhiUnavailable:
+        raise ContinuityError(
+            "What you typed could not be checked for patient identifiers. Nothing was done; try again."
+        ) from None
 
 
 def shown(backup: Backup) -> dict[str, Any]:

@@ -6,11 +6,9 @@ import time
 from argparse import ArgumentParser
 from typing import Any
 
-from compliance import phi
 from compliance.continuity import backups
-from compliance.continuity.commands import DONE, Console, shown, with_json
-from compliance.continuity.refusals import ContinuityError
-from compliance.free_text import masked
+from compliance.continuity.commands import DONE, Console, prose, shown, with_json
+from compliance.continuity_forms import LONGEST_NAME, LONGEST_REASON
 from compliance.models import Backup
 
 HELP = (
@@ -32,18 +30,13 @@ def arguments(parser: ArgumentParser) -> None:
         "as those of the schedule).",
     )
     parser.add_argument("--name", default="", help="What people find it by (default: its type and the time).")
-    parser.add_argument("--reason", default="", help="Why it is made. No patient data.")
+    parser.add_argument("--reason", default="", help="Why it is made; identifiers are masked.")
     with_json(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
-    try:
-        name, reason = (
-            masked(options[field], where=f"backup.{field}", longest=longest) if options[field] else ""
-            for field, longest in (("name", 80), ("reason", 300))
-        )
-    except phi.PhiUnavailable:
-        raise ContinuityError("Name and reason could not be checked for patient identifiers; try again.") from None
+    name = prose(options["name"], where="backup.name", longest=LONGEST_NAME)
+    reason = prose(options["reason"], where="backup.reason", longest=LONGEST_REASON)
     began = time.monotonic()
     made = backups.create(type=options["type"], name=name, reason=reason, kind=options["kind"], progress=console.say)
     seconds = time.monotonic() - began

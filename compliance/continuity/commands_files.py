@@ -13,10 +13,9 @@ from typing import Any
 
 from compliance.continuity import reading
 from compliance.continuity.base import Pieces
-from compliance.continuity.commands import DONE, Console, with_json
+from compliance.continuity.commands import DONE, Console, chosen_store, with_json, with_store
 from compliance.continuity.contents import CONFIGURATION, FILES
 from compliance.continuity.refusals import ContinuityError
-from compliance.continuity.stores import first, named
 from compliance.models import Backup
 
 HELP = (
@@ -30,12 +29,12 @@ HELP = (
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("key", help="The backup's key, as `backup list` shows it.")
     parser.add_argument("folder", type=Path, help="A folder that does not exist yet.")
-    parser.add_argument("--store", default="", help="Which store, as named in CLINCHAT_BACKUPS (default: the first).")
+    with_store(parser)
     with_json(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
-    store = named(options["store"]) if options["store"] else first()
+    store = chosen_store(options)
     key, folder = options["key"], options["folder"].absolute()
     if folder.exists():
         raise ContinuityError(f"{folder} exists. Name a folder that does not: nothing is overwritten.")

@@ -6,9 +6,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from compliance.continuity import reading
-from compliance.continuity.commands import DONE, REFUSED, Console, with_json
+from compliance.continuity.commands import DONE, REFUSED, Console, chosen_store, with_json, with_store
 from compliance.continuity.manifests import Manifest
-from compliance.continuity.stores import first, named
 from compliance.models import Backup
 
 HELP = (
@@ -18,13 +17,13 @@ HELP = (
 
 
 def arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--store", default="", help="Which store, as named in CLINCHAT_BACKUPS (default: the first).")
+    with_store(parser)
     parser.add_argument("--kind", choices=Backup.Kind.values, help="Only backups of this kind.")
     with_json(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
-    store = named(options["store"]) if options["store"] else first()
+    store = chosen_store(options)
     found = dict(reading.entries(store))
     good = [one for one in found.values() if isinstance(one, Manifest)]
     bad = {key: one.words for key, one in found.items() if not isinstance(one, Manifest)}

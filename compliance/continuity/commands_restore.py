@@ -9,8 +9,9 @@ from typing import Any
 from django.utils.dateparse import parse_datetime
 
 from compliance.continuity import recovery, restoring, sources, whole
-from compliance.continuity.commands import DONE, FAILED, Console, with_json
+from compliance.continuity.commands import DONE, FAILED, Console, prose, with_json
 from compliance.continuity.refusals import ContinuityError
+from compliance.continuity_forms import LONGEST_REASON
 from compliance.models import Backup, Restore
 
 HELP = (
@@ -36,7 +37,7 @@ def arguments(parser: ArgumentParser) -> None:
         help="Go to this moment instead of the backup's own, such as 2026-11-22T16:03:00Z.",
     )
     parser.add_argument(
-        "--reason", default="", help="Why. Needed but for --status and --accept; on record. No patient data."
+        "--reason", default="", help="Why. Needed but for --status and --accept; on record, with identifiers masked."
     )
     parser.add_argument(
         "--yes",
@@ -68,16 +69,17 @@ def run(options: dict[str, Any], console: Console) -> int:
             return DONE
         if not options["reason"].strip():
             raise ContinuityError("Say why, with --reason. It is on record.")
-        if options["undo"]:
-            return _carry_out(recovery.undo(restore_id=_waiting().pk, actor=None, reason=options["reason"]), console)
         if options["everything"]:
             return _everything(options, console)
-        return _carry_out(_asked_for(options), console)
+        reason = prose(options["reason"], where="restore.reason", longest=LONGEST_REASON)
+        if options["undo"]:
+            return _carry_out(recovery.undo(restore_id=_waiting().pk, actor=None, reason=reason), console)
+        return _carry_out(_asked_for(options, reason), console)
     except recovery.Refused as refused:
         raise ContinuityError(refused.words) from None
 
 
-def _asked_for(options: dict[str, Any]) -> Restore:
+def _asked_for(options: dict[str, Any], reason: str) -> Restore:
     backup = Backup.objects.filter(key=options["key"]).first()
     if backup is None:
         raise ContinuityError("The database knows no backup of that key. `backup list` shows those it knows.")
@@ -85,11 +87,18 @@ def _asked_for(options: dict[str, Any]) -> Restore:
         sources.believe(backup.key)
     return recovery.request(
         backup_id=backup.pk,
-        typed_name=options["yes"] or input(f"Type the name of the snapshot ({backup.name}): "),
-        reason=options["reason"],
+        typed_name=options["yes"] or _typed(f"Type the name of the snapshot ({backup.name}): "),
+        reason=reason,
         actor=None,
         to_time=options["to_time"],
     )
+
+
+def _typed(question: str) -> str:
+    try:
+        return input(question)
+    except EOFError:
+        raise ContinuityError("Nobody is there to type the name of the snapshot: give it with --yes.") from None
 
 
 def _carry_out(restore: Restore, console: Console) -> int:

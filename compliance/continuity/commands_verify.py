@@ -7,9 +7,8 @@ from argparse import ArgumentParser
 from typing import Any
 
 from compliance.continuity import reading
-from compliance.continuity.commands import DONE, Console, with_json
+from compliance.continuity.commands import DONE, Console, chosen_store, with_json, with_store
 from compliance.continuity.refusals import ContinuityError
-from compliance.continuity.stores import first, named
 
 HELP = (
     "Read a backup back from a store, every byte of it, and compare it with its signed manifest. Nothing is restored: "
@@ -19,12 +18,12 @@ HELP = (
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("key", nargs="?", help="The backup's key, as `backup list` shows it (default: the newest).")
-    parser.add_argument("--store", default="", help="Which store, as named in CLINCHAT_BACKUPS (default: the first).")
+    with_store(parser)
     with_json(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
-    store = named(options["store"]) if options["store"] else first()
+    store = chosen_store(options)
     key = options["key"]
     if key is None:
         found = reading.listing(store)

@@ -66,8 +66,8 @@ def asked() -> list[Question] | None:
 
 def files() -> Iterator[tuple[str, Path]]:
     """Names in files.tar, and where each is now. Links are not followed."""
-    for name, where in sorted((_own() | _extra).items()):
-        path = where()
+    places = _own() | {name: where() for name, where in _extra.items()}
+    for name, path in sorted(places.items()):
         if path is None or path.is_symlink():
             continue
         if path.is_file():
@@ -106,7 +106,7 @@ def configuration() -> bytes:
         "version": __version__,
         "django": django.get_version(),
         "psycopg": psycopg.__version__,
-        "settings": {name: getattr(settings, name) for name in SHOWN if hasattr(settings, name)},
+        "settings": {name: getattr(settings, name) for name in SHOWN},
         "audit_public_keys": {name: public.hex() for name, public in _audit_keys().items()},
         "backup_public_keys": {key.id: key.public.hex() for key in keys.ring()},
         "files": [name for name, _ in files()],
@@ -121,10 +121,10 @@ def _audit_keys() -> dict[str, bytes]:
         return {}
 
 
-def _own() -> dict[str, Where]:
+def _own() -> dict[str, Path | None]:
     checkpoints = {
-        f"audit/checkpoints/{number}.jsonl": (lambda path=Path(path): path)
+        f"audit/checkpoints/{number}.jsonl": Path(path)
         for number, path in enumerate(settings.AUDIT_CHECKPOINT_FILES, 1)
     }
     public = settings.AUDIT_PUBLIC_KEYS_FILE
-    return {**checkpoints, "audit/public_keys": lambda: Path(public) if public else None}
+    return {**checkpoints, "audit/public_keys": Path(public) if public else None}

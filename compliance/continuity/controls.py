@@ -8,7 +8,7 @@ import math
 import os
 import secrets
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime, timedelta
 from itertools import islice
@@ -19,7 +19,7 @@ from django.apps import apps
 from django.conf import settings
 
 from clinchat.lib import clock
-from compliance.continuity import backups, keys, manifests, stores, streams
+from compliance.continuity import keeping, keys, manifests, reading, stores, streams
 from compliance.continuity.bucket import CANARY, Bucket
 from compliance.continuity.gauges import age
 from compliance.continuity.refusals import MANIFEST, Absent, ContinuityError, Kept, Refused, StoreFailed
@@ -111,14 +111,16 @@ def _usual(sizes: list[int]) -> tuple[float, float]:
 def encrypted() -> Found:
     """The newest backup: each part bears our header, names the current key and opens with it; so do the newest files
     of the store, whatever put them there. And no store holds the key, in a file or as the folder of it."""
-    ring, store = keys.ring(), stores.first()
     try:
-        newest = max(backups.listing(store), key=lambda one: one.as_of, default=None)
+        ring, store = keys.ring(), stores.first()
+        newest = max(reading.listing(store, keys=ring), key=lambda one: one.as_of, default=None)
         if newest is None:
             return Found(False, "there is no backup", 1, ["no backup"])
-        failing = [f"{part.name} {why}" for part in newest.parts if (why := _not_sealed(newest, part.name))]
+        failing = [
+            f"{part.name} {why}" for part in newest.parts if (why := _not_sealed(store, newest, part.name, ring[0]))
+        ]
         files = sorted(store.list(), key=lambda entry: entry.modified)[-NEWEST_FILES:]
-        failing += [f"{one.name} is not encrypted" for one in files if not _is_ours(store, one.name)]
+        failing += [f"{one.name} is not encrypted" for one in files if not _is_ours(store, one.name, ring)]
     except ContinuityError as error:
         raise CannotLook(error.words) from None
     failing += [f"the key lies in {name}" for name in _with_the_key()]
@@ -131,31 +133,28 @@ def encrypted() -> Found:
     )
 
 
-def _not_sealed(of: manifests.Manifest, part: str) -> str:
+def _not_sealed(store: stores.Store, of: manifests.Manifest, part: str, key: keys.Key) -> str:
     """Why the part is not sealed with the current key; empty: it is."""
-    beginning = _beginning(stores.first(), manifests.place(of.key, part))
+    name = manifests.place(of.key, part)
+    beginning = _beginning(store, name)
     if not beginning.startswith(streams.MAGIC):
         return "bears no header of ours"
-    if not beginning.startswith(streams.MAGIC + keys.newest().id.encode()):
+    if not beginning.startswith(streams.MAGIC + key.id.encode()):
         return "was sealed with another key than the current one"
     try:
-        next(streams.decrypt(_pieces(of, part), keys=[keys.newest()], place=f"{of.id}/{part}"), None)
+        next(streams.decrypt(store.open(name), keys=[key], place=f"{of.id}/{part}"), None)
     except Refused:
         return "does not open"
     return ""
 
 
-def _pieces(of: manifests.Manifest, part: str) -> Iterator[bytes]:
-    return stores.first().open(manifests.place(of.key, part))
-
-
-def _is_ours(store: stores.Store, name: str) -> bool:
+def _is_ours(store: stores.Store, name: str, ring: Sequence[keys.Key]) -> bool:
     """A sealed stream or a signed manifest. What is gone by now was somebody's draft."""
     if name.startswith(CANARY):
         return True
     try:
         if name.endswith(f"/{MANIFEST}"):
-            manifests.read(stores.read(store, name, most=manifests.MOST), keys=keys.ring())
+            manifests.read(stores.read(store, name, most=manifests.MOST), keys=ring)
             return True
         return _beginning(store, name).startswith(streams.MAGIC)
     except Absent:
@@ -170,8 +169,7 @@ def _beginning(store: stores.Store, name: str) -> bytes:
 
 def _with_the_key() -> Iterator[str]:
     """Where a folder of backups holds the key: in a small file, or as the folder the key file is in."""
-    secrets = settings.BACKUP_KEYS()
-    forms = [form for one in secrets for form in (one, base64.b64encode(one), one.hex().encode())]
+    forms = [form for one in settings.BACKUP_KEYS() for form in (one, base64.b64encode(one), one.hex().encode())]
     own = Path(settings.BACKUP_KEY_PATH).resolve() if settings.BACKUP_KEY_PATH else None
     for root in (Path(where) for where in settings.BACKUP_STORES if where.startswith("/")):
         if own is not None and own.is_relative_to(root.resolve()):
@@ -212,7 +210,7 @@ def immutable_copy() -> Found:
 def _long_kept(store: stores.Store) -> list[str]:
     """Backups of this week in the store whose time is thirty days or more."""
     since = clock.now() - WEEK
-    found = backups.listing(store)
+    found = reading.listing(store)
     return [one.key for one in found if one.made_at >= since and one.keep_until - one.made_at >= LOCKED_FOR]
 
 
@@ -284,8 +282,6 @@ def no_rewind() -> Found:
     those that come from a backup, in this process as in all others; and in the last drill, where somebody was shut
     out, a code used and a network blocked after the backup, all of that was still so when it had been restored.
     """
-    from compliance.continuity import keeping
-
     kept = {model._meta.db_table for model in apps.get_models() if model._meta.app_label in KEPT_APPS}  # noqa: SLF001
     taken = keeping.taken()
     failing = [f"table {table} would come from the backup" for table in sorted(kept & taken)]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import wait
 from datetime import datetime
 from queue import Queue
 
-from compliance.continuity.later import Later
+from compliance.continuity import later
 from compliance.continuity.refusals import ContinuityError, StoreFailed
 from compliance.continuity.stores import Store
 
@@ -62,7 +63,7 @@ class Copies:
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> None:
         """Raises StoreFailed when the first store fails, and whatever `chunks` raise: then no store has it."""
         writers = [_Writer(store, name, keep_until) for store in self.stores]
-        writing = [Later(writer.run) for writer in writers]
+        writing = [later.begun(writer.run) for writer in writers]
         end: _BrokenOff | None = _BrokenOff()
         try:
             for chunk in chunks:
@@ -76,8 +77,7 @@ class Copies:
         finally:
             for writer in writers:
                 writer.give(end)
-            for one in writing:
-                one.wait()
+            wait(writing)
         for writer in writers:
             if writer.failed:
                 self._lose(writer.store, writer.failed)

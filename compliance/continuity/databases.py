@@ -26,18 +26,20 @@ EXCHANGE_TRIES: Final = 12
 _LOCK: Final = 0x72657374  # "rest": one restore at a time on a server
 _NAMED: Final = "restore "
 """How the connection of a living restore calls itself, before the restore's id and its step."""
-
-
 _WAY: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 """How Django names what libpq names otherwise."""
 
 
 class AnotherRuns(ContinuityError):
+    """Another process has the right to restore."""
+
     def __init__(self) -> None:
         super().__init__("Another restore is running. Wait until it has ended.")
 
 
 class StillUsed(ContinuityError):
+    """Somebody was in one of the databases each time they were to be exchanged."""
+
     def __init__(self) -> None:
         super().__init__(
             "The databases could not be exchanged: others kept connecting. Nothing was changed; try again."
@@ -61,7 +63,7 @@ class Hold:
 
 @contextmanager
 def hold(restore_id: UUID) -> Iterator[Hold]:
-    """Raises AnotherRuns."""
+    """Take the right to restore, for as long as the context lasts. Raises AnotherRuns."""
     with connect(CONTROL) as control:
         row = control.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
         if not row or not row[0]:
@@ -91,6 +93,7 @@ def living() -> tuple[str, str] | None:
 
 
 def live_name() -> str:
+    """The database that the portal works with."""
     return str(programs.parameters()["dbname"])
 
 
@@ -132,6 +135,7 @@ WHERE l.datname = %s ORDER BY t.datname = 'template0', t.datname = 'template1' L
 
 
 def exists(control: psycopg.Connection, name: str) -> bool:
+    """Whether the server has a database of that name."""
     return control.execute("SELECT FROM pg_database WHERE datname = %s", [name]).rowcount > 0
 
 
@@ -159,6 +163,7 @@ def create(control: psycopg.Connection, name: str, *, like: str) -> None:
 
 
 def drop(control: psycopg.Connection, name: str) -> None:
+    """Remove the database, sessions in it included; one that is not there is fine."""
     control.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
@@ -209,6 +214,7 @@ def thaw(control: psycopg.Connection, name: str) -> None:
 
 
 def frozen(control: psycopg.Connection, name: str) -> bool:
+    """Whether `freeze` holds there."""
     return (
         control.execute(
             "SELECT FROM pg_db_role_setting WHERE setrole = 0 AND %s = ANY(setconfig) "

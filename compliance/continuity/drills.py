@@ -24,12 +24,12 @@ from django.db import connection
 from django.db.migrations.recorder import MigrationRecorder
 
 from clinchat.lib import clock
-from compliance.continuity import backups, databases, key_copies, manifests, moment, programs, sources, standing, stores
-from compliance.continuity.asking import Asker, NotAnswered
-from compliance.continuity.programs import ProgramFailed, ProgramMissing
+from compliance.continuity import databases, key_copies, manifests, moment, programs, reading, sources, standing, stores
+from compliance.continuity.asking import Asker
+from compliance.continuity.programs import ProgramFailed
 from compliance.continuity.questions import BY_LOG, Answer, Copy, words
 from compliance.continuity.refusals import Absent, ContinuityError, Missing, Refused
-from compliance.continuity.scratch import DATABASE, ScratchServer, Unusable
+from compliance.continuity.scratch import DATABASE, ScratchServer
 from compliance.continuity.wal import LogMissing
 from compliance.logs.faults import kind
 from compliance.models import Backup, Drill
@@ -98,7 +98,7 @@ def _held(course: _Course) -> Drill.State:
     except (Refused, LogMissing, ProgramFailed) as found:  # it is not what was put there, or cannot be loaded
         course.failure = found.words
         return State.FAILED
-    except (ContinuityError, ProgramMissing, Unusable, NotAnswered) as hindrance:
+    except ContinuityError as hindrance:
         course.failure = hindrance.words
         return State.ERROR
     except Exception as error:  # noqa: BLE001  # whatever kept it from running is not a pass
@@ -123,7 +123,7 @@ def _restore(course: _Course) -> None:
     with course.step("verify"):
         manifest = _newest(store)
         course.backup = Backup.objects.filter(pk=manifest.id).first()
-        backups.check(store, manifest.key)
+        reading.check(store, manifest.key)
     copy = Copy(
         manifest={name: getattr(manifest, name) for name in ASKED_OF},
         before=manifest.as_of,
@@ -145,7 +145,7 @@ def _newest(store: stores.Store) -> manifests.Manifest:
     be content with an older one. Raises Refused."""
     found: manifests.Manifest | None = None
     refused: Refused = Missing("A full backup")
-    for _, one in sorted(backups.entries(store), key=lambda entry: entry[0]):
+    for _, one in reading.entries(store):  # the oldest first
         if isinstance(one, Refused):
             found, refused = None, one
         elif one.kind == Backup.Kind.FULL:
@@ -171,7 +171,7 @@ def _by_dump(course: _Course, store: stores.Store, manifest: manifests.Manifest,
         with course.step("server"):
             server = life.enter_context(ScratchServer())
         with course.step("load"):
-            dump = _load(server, backups.extract(store, manifest.key, sources.DUMP))
+            dump = _load(server, reading.extract(store, manifest.key, sources.DUMP))
         with Asker(server.parameters(), server.folder) as asker:
             with course.step("ask"):
                 course.answers += asker.ask(copy)

@@ -91,4 +91,5 @@ def _open(erasure_id: UUID) -> Erasure:
 
 def _decide(erasure: Erasure, status: Erasure.Status, actor: User) -> None:
     erasure.status, erasure.decided_by, erasure.decided_at = status, actor, clock.now()
-    erasure.save()
+    found = ("keys", "values_count", "gone_from_copies_at")
+    erasure.save(update_fields=["status", "decided_by", "decided_at", *found])

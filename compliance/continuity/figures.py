@@ -7,7 +7,6 @@ and second eight bytes, each read as a signed number. It does not depend on the 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from typing import Any, Final, Protocol
 
 from psycopg import sql
@@ -62,13 +61,12 @@ def tables(cursor: Cursor) -> list[str]:
     return [name for (name,) in cursor.fetchall()]
 
 
-def figures(cursor: Cursor, *, progress: Callable[[str], None] = lambda _: None) -> dict[str, dict[str, Any]]:
+def figures(cursor: Cursor) -> dict[str, dict[str, Any]]:
     """Of each table "rows" and "sum". In a transaction, whose settings it changes: it is made for that alone."""
     for name, value in _AS_TEXT.items():
         cursor.execute("SELECT set_config(%s, %s, true)", [name, value])
     found: dict[str, dict[str, Any]] = {}
     for table in tables(cursor):
-        progress(table)
         cursor.execute(_SUMS.format(sql.Identifier(table)))
         rows, first, second = cursor.fetchone()
         found[table] = {"rows": rows, "sum": f"{first} {second}"}

@@ -21,6 +21,8 @@ _DRAFT = ".draft-"
 
 
 class Folder:
+    """`where` is its path. It is made, with the folders above it, when the first thing is put there."""
+
     def __init__(self, where: str) -> None:
         self.name = where
         self._root = Path(where)
@@ -69,16 +71,11 @@ class Folder:
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         with self._told():
-            found = []
-            for folder, folders, files in os.walk(self._root):
-                folders[:] = [one for one in folders if not one.startswith(".")]
-                for file in files:
-                    path = Path(folder, file)
-                    name = path.relative_to(self._root).as_posix()
-                    if not file.startswith(".") and name.startswith(prefix):
-                        with suppress(FileNotFoundError):  # removed meanwhile
-                            state = path.stat()
-                            found.append(Entry(name, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC)))
+            found = [
+                Entry(name, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
+                for path, state in _files(self._root / prefix.rpartition("/")[0])
+                if (name := path.relative_to(self._root).as_posix()).startswith(prefix) and path.name[0] != "."
+            ]
         yield from sorted(found, key=lambda entry: entry.name)
 
     def delete(self, name: str) -> None:
@@ -96,9 +93,9 @@ class Folder:
     def sweep(self, before: datetime) -> int:
         swept = 0
         with self._told():
-            for draft in self._root.rglob(f"{_DRAFT}*"):
-                if draft.stat().st_mtime < before.timestamp():
-                    draft.unlink(missing_ok=True)
+            for path, state in _files(self._root):
+                if path.name.startswith(_DRAFT) and state.st_mtime < before.timestamp():
+                    path.unlink(missing_ok=True)
                     swept += 1
         return swept
 
@@ -150,6 +147,22 @@ class Folder:
             yield
         except OSError as error:
             raise StoreFailed(f"The store {self.name} failed: {error.strerror}.") from None
+
+
+def _files(top: Path) -> Iterator[tuple[Path, os.stat_result]]:
+    """Every file below, drafts and notes too; what is removed meanwhile is left out. Raises OSError: a folder that
+    cannot be looked into is not an empty one."""
+    for folder, folders, names in os.walk(top, onerror=_unless_gone):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # those of the file system, none of ours
+        for name in names:
+            path = Path(folder, name)
+            with suppress(FileNotFoundError):
+                yield path, path.stat()
+
+
+def _unless_gone(error: OSError) -> None:
+    if not isinstance(error, FileNotFoundError):
+        raise error
 
 
 def _note_of(place: Path) -> Path:

@@ -21,13 +21,14 @@ def register() -> None:
     gauge = metrics.Gauge
     metrics.register(BACKUP_AGE, gauge("Age of the newest backup that was read back and found whole", _backup_age))
     metrics.register(LOG_LAG, gauge("How far the shipped log is behind the database", _log_lag))
-    metrics.register(DRILL_AGE, gauge("Since the last drill", lambda: _drill("started_at")))
+    metrics.register(DRILL_AGE, gauge("Since the last drill", _drill_age))
     metrics.register(DRILL_PASSED, gauge("1: the last drill passed; 0: it failed or could not run", _drill_passed))
-    metrics.register(DRILL_RTO, gauge("How long the last drill took to be back", lambda: _drill("rto_seconds")))
-    metrics.register(DRILL_RPO, gauge("How much the last drill would have lost", lambda: _drill("rpo_seconds")))
+    metrics.register(DRILL_RTO, gauge("How long the last drill took to be back", lambda: _drill_took("rto_seconds")))
+    metrics.register(DRILL_RPO, gauge("How much the last drill would have lost", lambda: _drill_took("rpo_seconds")))
 
 
 def age(moment: datetime) -> float:
+    """Seconds since then."""
     return (clock.now() - moment).total_seconds()
 
 
@@ -41,9 +42,14 @@ def _log_lag() -> float | None:
     return age(moment) if moment else None
 
 
-def _drill(column: str) -> float | None:
-    value: datetime | float | None = Drill.objects.values_list(column, flat=True).first()
-    return age(value) if isinstance(value, datetime) else value
+def _drill_age() -> float | None:
+    moment = Drill.objects.values_list("started_at", flat=True).first()
+    return age(moment) if moment else None
+
+
+def _drill_took(column: str) -> float | None:
+    seconds: float | None = Drill.objects.values_list(column, flat=True).first()
+    return seconds
 
 
 def _drill_passed() -> float | None:

@@ -70,17 +70,17 @@ def run() -> IntegrityRun:
     began = time.monotonic()
     before = IntegrityRun.objects.first()
     found, why = _looked()
-    wrong = [one for one in found if one.problems]
+    if why:
+        state, wrong = State.ERROR, [Looked("not_looked", why, 0, 0)]
+    else:
+        wrong = [one for one in found if one.problems]
+        state = State.FINDINGS if wrong else State.SOUND
     seen = IntegrityRun.objects.create(
-        state=State.ERROR if why else State.FINDINGS if wrong else State.SOUND,
+        state=state,
         seconds=round(time.monotonic() - began, 2),
         looked={one.key: None if one.problems is None else one.looked for one in found},
         findings=[
-            *(
-                {"key": one.key, "subject": one.subject, "count": one.problems, "sample": [*one.sample]}
-                for one in wrong
-            ),
-            *([{"key": "not_looked", "subject": why, "count": 0, "sample": []}] if why else []),
+            {"key": one.key, "subject": one.subject, "count": one.problems, "sample": [*one.sample]} for one in wrong
         ],
     )
     _say(seen, before)

@@ -5,7 +5,7 @@ So nothing that was revoked, used up, blocked, held or recorded can return: it i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -23,6 +23,8 @@ TRAIL: Final = "compliance_auditevent"
 
 
 class OtherForm(ContinuityError):
+    """Tables that are kept have other columns in the backup."""
+
     def __init__(self, tables: Iterable[str]) -> None:
         named = ", ".join(sorted(tables))
         super().__init__(
@@ -32,6 +34,8 @@ class OtherForm(ContinuityError):
 
 
 class Torn(ContinuityError):
+    """Rows that are kept would point at rows that are gone."""
+
     def __init__(self, tables: Iterable[str]) -> None:
         named = ", ".join(sorted(tables))
         super().__init__(f"Tables that are kept refer to rows that are taken back ({named}). Nothing was changed.")
@@ -45,14 +49,17 @@ class Old:
     restore_id: UUID
     as_of: datetime
 
-    def rows(self, model: type[Model], *fields: str) -> dict[Any, tuple[Any, ...]]:
-        """The fields of every row, by its key."""
+    def rows(self, model: type[Model], *fields: str, keys: Collection[Any] | None = None) -> dict[Any, tuple[Any, ...]]:
+        """The fields of every row, or of those of these keys, by its key. All are held in memory."""
         meta = model._meta  # noqa: SLF001  # documented by Django
         columns = [str(meta.pk.column), *(str(meta.get_field(name).column) for name in fields)]  # type: ignore[union-attr]
         statement = sql.SQL("SELECT {} FROM {}").format(
             sql.SQL(", ").join(map(sql.Identifier, columns)), sql.Identifier(meta.db_table)
         )
-        return {pk: tuple(values) for pk, *values in self.live.execute(statement)}
+        if keys is not None:
+            statement += sql.SQL(" WHERE {} = ANY(%s)").format(sql.Identifier(columns[0]))
+        found = self.live.execute(statement, None if keys is None else [list(keys)])
+        return {pk: tuple(values) for pk, *values in found}
 
 
 Hook = Callable[[Old], None]
@@ -72,6 +79,7 @@ def after_restore(hook: Hook) -> None:
 
 
 def hooks() -> tuple[Hook, ...]:
+    """What `after_restore` was given, in that order."""
     return tuple(_hooks)
 
 
@@ -119,10 +127,12 @@ def tables(where: psycopg.Connection) -> dict[str, Columns]:
 
 
 def kept_indexes(live: psycopg.Connection) -> frozenset[str]:
+    """The indexes of the tables that are kept, by name."""
     return frozenset(name for (name,) in live.execute(_KEPT_INDEXES, [list(taken())]))
 
 
 def extension_functions(where: psycopg.Connection) -> frozenset[str]:
+    """The functions that came with an extension, by name."""
     return frozenset(name for (name,) in where.execute(_EXTENSION_FUNCTIONS))
 
 

@@ -27,9 +27,8 @@ NAME: Final = "keys/data-keys"
 def write(among: Copies | None = None) -> None:
     """Put the keys there are now into every store, in the place of the earlier ones.
 
-    Raises NoKey, StoreFailed, and WrongKey where the copy is of somebody whose backup key is not at hand.
-
-    With `among`, into the stores of a backup that is being made, which may lose one of them as with anything else.
+    `among`: into those of a backup that is being made instead; that one store of it fails is told there. Raises NoKey,
+    StoreFailed, and WrongKey where the copy that is there was sealed with a backup key that is not at hand.
     """
     key, copies = keys.newest(), among or Copies(stores())
     with transaction.atomic(), connection.cursor() as cursor:  # of two, the later one must not hold the older keys

@@ -35,7 +35,7 @@ class Key:
         return self._signing.sign(message)
 
     def signed(self, message: bytes, signature: bytes) -> bool:
-        """Whether this key made the signature."""
+        """Whether this key made the signature (Ed25519, 64 bytes)."""
         try:
             self._signing.public_key().verify(signature, message)
         except InvalidSignature:
@@ -49,6 +49,7 @@ class Key:
 
 
 def of(secret: bytes) -> Key:
+    """The key that follows from one of BACKUP_KEYS, KEY_BYTES long."""
     return Key(
         id=hashlib.sha256(b"clinchat backup key id" + secret).hexdigest()[:16],
         wrapping=_derived(secret, b"clinchat backup wrapping"),
@@ -80,6 +81,7 @@ def newest() -> Key:
 
 
 def find(key_id: str, keys: Sequence[Key]) -> Key | None:
+    """The one of that id; None: it is none of these."""
     return next((key for key in keys if key.id == key_id), None)
 
 

@@ -40,6 +40,8 @@ _PLAIN: Final = ("--no-owner", "--no-comments", "--no-publications", "--no-subsc
 
 
 class NotADump(ContinuityError):
+    """pg_restore does not read it."""
+
     def __init__(self) -> None:
         super().__init__("The backup holds no dump that this PostgreSQL's pg_restore can read.")
 

@@ -6,6 +6,7 @@ import hashlib
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import wait
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -14,13 +15,13 @@ from typing import Any, Final
 import psycopg
 from django.conf import settings
 from django.db import connection as default
+from django.db import transaction
 
 from clinchat import __version__
 from clinchat.lib import clock
-from compliance.continuity import base, contents, figures, key_copies, manifests, programs, pruning, streams
+from compliance.continuity import base, contents, figures, key_copies, later, manifests, programs, pruning, streams
 from compliance.continuity.copies import Copies
 from compliance.continuity.keys import Key
-from compliance.continuity.later import Later
 from compliance.continuity.manifests import Manifest, Part, place
 from compliance.continuity.refusals import MANIFEST
 from compliance.models import Backup
@@ -111,12 +112,12 @@ class Making:
             cursor.execute("SELECT pg_export_snapshot(), clock_timestamp()")
             snapshot, as_of = cursor.fetchone() or ("", None)
             questions = _asked(snapshot)
-            looking = Later(partial(_look, cursor, as_of))
+            looking = later.begun(partial(_look, cursor, as_of))
             try:
                 self._put("database.dump", programs.stream("pg_dump", [*_DUMP, f"--snapshot={snapshot}"]))
             except BaseException:
                 self._connection.cancel_safe()
-                looking.wait()
+                wait([looking])
                 raise
             self._report("counting rows", now=True)
             seen = looking.result()
@@ -213,8 +214,6 @@ def _asked(snapshot: str) -> list[dict[str, Any]] | None:
     """The known questions, asked of the database as the backup sees it."""
     if default.in_atomic_block:
         return contents.asked()
-    from django.db import transaction
-
     with transaction.atomic(), default.cursor() as cursor:
         cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
         cursor.execute("SET TRANSACTION SNAPSHOT %s", [snapshot])
@@ -227,6 +226,3 @@ def _tools(connection: psycopg.Connection) -> dict[str, str]:
         (server,) = cursor.fetchone() or ("",)
     dumper = programs.run("pg_dump", ["--version"]).decode("ascii", "replace").split()
     return {"server": str(server), "pg_dump": dumper[2] if len(dumper) > 2 else ""}
-
-
-__all__ = ["Making", "Progress", "keep"]

@@ -16,7 +16,7 @@ from datetime import datetime
 from typing import Any, Final
 
 from compliance.continuity.keys import Key, find
-from compliance.continuity.refusals import MANIFEST, Altered, Missing, TooNew, Unsigned, WrongKey
+from compliance.continuity.refusals import Altered, Missing, TooNew, Unsigned, WrongKey
 
 FORM: Final = 1
 FOLDER: Final = "backups"
@@ -40,6 +40,8 @@ class Part:
 
 @dataclass(frozen=True)
 class Manifest:
+    """What manifest.json says. Times are aware; sizes are in bytes."""
+
     id: str
     key: str
     """The backup's folder."""
@@ -110,10 +112,10 @@ def read(data: bytes, *, keys: Sequence[Key]) -> Manifest:
         raise WrongKey
     if not key.signed(_PURPOSE + line, bytes.fromhex(signature.decode("ascii"))):
         raise Unsigned
-    said = json.loads(line)
-    if said["form"] > FORM:
-        raise TooNew
     try:
+        said = json.loads(line)
+        if said["form"] > FORM:
+            raise TooNew
         times = {name: datetime.fromisoformat(said[name]) for name in _TIMES}
         parts = tuple(Part(**part) for part in said["parts"])
         return Manifest(**{each.name: said[each.name] for each in fields(Manifest)} | times | {"parts": parts})
@@ -122,7 +124,5 @@ def read(data: bytes, *, keys: Sequence[Key]) -> Manifest:
 
 
 def sha256(data: bytes) -> str:
+    """In hex, as manifests and rows name one another."""
     return hashlib.sha256(data).hexdigest()
-
-
-__all__ = ["FOLDER", "FORM", "MANIFEST", "MOST", "Manifest", "Part", "key_of", "place", "read", "sha256", "written"]

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from compliance.continuity import backups, base, programs, wal
+from compliance.continuity import base, programs, reading, wal
 from compliance.continuity.base import Stretch
 from compliance.continuity.manifests import Manifest
 from compliance.continuity.scratch import ScratchServer, Unusable
@@ -112,19 +112,19 @@ def _copy_before(store: Store, moment: datetime | None) -> Manifest:
     if not reaches:
         raise Outside("There is no copy yet that the log in the store belongs to: no moment can be gone back to.")
     if moment is None:
-        return backups.check(store, reaches[-1].copies[-1].key)
+        return reading.check(store, reaches[-1].copies[-1].key)
     for reach in reaches:
         if reach.begin <= moment <= reach.end:
             copy = [copy for copy in reach.copies if copy.as_of <= moment][-1]
-            return backups.check(store, copy.key)
+            return reading.check(store, copy.key)
     raise Outside(f"One can go back to moments {' and '.join(reach.words() for reach in reaches)}.")
 
 
 def _copies(store: Store) -> list[Manifest]:
     """The oldest first."""
-    found = [manifest for manifest in backups.listing(store) if manifest.kind == Backup.Kind.BASE]
+    found = [manifest for manifest in reading.listing(store) if manifest.kind == Backup.Kind.BASE]
     return sorted(found, key=lambda manifest: manifest.as_of)
 
 
 def _unpack(store: Store, copy: Manifest, folder: Path) -> Stretch:
-    return base.unpack(backups.extract(store, copy.key, PART), folder)
+    return base.unpack(reading.extract(store, copy.key, PART), folder)

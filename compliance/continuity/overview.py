@@ -251,16 +251,16 @@ class Overview:
 
 
 def overview() -> Overview:
-    now = clock.now()
-    held, proven = recoverable(), _passed().first()
+    now, newest, log = clock.now(), Backup.objects.good(Backup.Kind.FULL).first(), WalShipping.objects.first()
+    held, proven = _recoverable(newest, log), _passed().first()
     restored = timedelta(seconds=proven.rto_seconds) if proven and proven.rto_seconds is not None else None
     at_risk = max(timedelta(0), now - held.at) if held else None
     return Overview(
         at=now,
         recoverable=held,
         services=[Exposure(one.name, Share(at_risk, one.rpo), Share(restored, one.rto)) for one in SERVICES],
-        newest=Backup.objects.good(Backup.Kind.FULL).first(),
-        log=WalShipping.objects.first(),
+        newest=newest,
+        log=log,
         drill=Drill.objects.select_related("backup").first(),
         proven=proven,
         integrity=integrity.open_condition() or IntegrityRun.objects.first(),
@@ -275,23 +275,12 @@ def making() -> Backup | None:
     return Backup.objects.filter(state__in=[Backup.State.RUNNING, Backup.State.WAITING]).order_by("state").first()
 
 
-def recoverable() -> Recoverable | None:
+def _recoverable(newest: Backup | None, log: WalShipping | None) -> Recoverable | None:
     """None: nothing could be brought back. The log counts from a base copy on that was made since it has no gap."""
-    newest, log = Backup.objects.good(Backup.Kind.FULL).first(), WalShipping.objects.first()
-    held = [Recoverable(_held(newest), by_log=False)] if newest else []
+    held = [Recoverable(newest.as_of, by_log=False)] if newest and newest.as_of else []
     if log and Backup.objects.good(Backup.Kind.BASE).filter(as_of__gte=log.since).exists():
         held.append(Recoverable(log.as_of, by_log=True))
     return max(held, key=lambda one: one.at, default=None)
-
-
-def reach(backup: Backup) -> tuple[datetime, datetime] | None:
-    """The first and the last moment that somebody who goes back to it can name instead of it; None: there is none."""
-    log = WalShipping.objects.first()
-    base = log and Backup.objects.good(Backup.Kind.BASE).filter(as_of__gte=log.since).order_by("as_of").first()
-    if not log or not base or not backup.as_of:
-        return None
-    first = max(_held(base), backup.as_of)
-    return (first, log.as_of) if first <= log.as_of else None
 
 
 def environments() -> list[str]:
@@ -385,9 +374,3 @@ def trend(drills: Sequence[Drill]) -> charts.Chart | None:
 
 def _passed() -> QuerySet[Drill]:
     return Drill.objects.filter(state=Drill.State.PASSED)
-
-
-def _held(backup: Backup) -> datetime:
-    """The moment a complete backup holds."""
-    assert backup.as_of is not None  # noqa: S101  # narrows the type: `good` asks for it
-    return backup.as_of

@@ -55,10 +55,9 @@ def schema(copy: Copy) -> tuple[bool, str]:
     wanted = sorted(copy.manifest["schema"]["migrations"])
     if applied == wanted and waiting:
         raise CannotAsk(f"it was made by an older release, {len(waiting)} migrations before this one.")
-    gone = standing.lost({"constraints": copy.objects.get("constraints", [])}, standing.objects())
-    missing = gone.get("constraints", [])
+    missing = {*copy.objects.get("constraints", [])} - {*standing.objects()["constraints"]}
     if missing:
-        return False, f"without {listed(missing)}"
+        return False, f"without {listed(sorted(missing))}"
     return applied == wanted, f"{len(applied)} migrations of {len(wanted)}"
 
 
@@ -154,10 +153,10 @@ def passages(copy: Copy) -> tuple[bool, str]:
 @question("triggers")
 def triggers(copy: Copy) -> tuple[bool, str]:
     """What records and what refuses changes is there and switched on."""
-    weak = sorted({f"{kind} {place}" for kind, place, _ in guards.weaknesses()})
-    gone = standing.lost({"triggers": copy.objects.get("triggers", [])}, standing.objects()).get("triggers", [])
-    number = len(standing.objects()["triggers"])
-    return not weak and not gone, f"{number} triggers" + (f", wrong: {listed(weak + gone)}" if weak or gone else "")
+    found = standing.objects()["triggers"]
+    wrong = sorted({f"{kind} {place}" for kind, place, _ in guards.weaknesses()})
+    wrong += sorted({*copy.objects.get("triggers", [])} - {*found})
+    return not wrong, f"{len(found)} triggers" + (f", wrong: {listed(wrong)}" if wrong else "")
 
 
 @question("trail_continues", lasting=True)
@@ -216,8 +215,8 @@ def used_codes(copy: Copy) -> tuple[bool, str]:
     """Codes that were used, and links: the last code of some authenticators is shown again, at its own time."""
     wrong = _lost(copy, "used codes", "used links")
     devices = list(Authenticator.objects.filter(confirmed=True, last_t__gte=0).order_by("-last_t", "pk")[:TRIED])
-    if not devices:
-        devices = [_used_a_moment_ago()]
+    if not devices:  # nobody has used a code yet
+        devices = [canary.used_code(canary.account())]
     for device in devices:
         with clock_at(step_time(device.last_t, STEP_SECONDS)):
             code = f"{device.totp.token():06d}"
@@ -225,15 +224,6 @@ def used_codes(copy: Copy) -> tuple[bool, str]:
             if not _accepted(device, code, last_t=device.last_t - 1):
                 raise CannotAsk("an authenticator does not know its own code.")
     return not wrong, f"{len(devices)} codes shown again" + (f", wrong: {listed(wrong)}" if wrong else "")
-
-
-def _used_a_moment_ago() -> Authenticator:
-    """Nobody used a code yet: somebody who does not exist, and has."""
-    person = canary.account()
-    device: Authenticator = Authenticator.objects.create(user=person, name=canary.NAME)
-    device.last_t = device.totp.t()
-    device.save(update_fields=["last_t"])
-    return device
 
 
 def _accepted(device: Authenticator, code: str, *, last_t: int) -> bool:

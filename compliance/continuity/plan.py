@@ -87,13 +87,13 @@ def stores() -> list[StoreShown]:
     them configured."""
     newest = Backup.objects.complete(Backup.Kind.FULL).first()
     names = settings.BACKUP_STORES or (newest.stores if newest else [])
-    kept = Backup.objects.filter(state=Backup.State.COMPLETE)
+    kept, write_once = Backup.objects.filter(state=Backup.State.COMPLETE), _write_once()
     figures = {"backups": Count("pk"), "size": Sum("size", default=0), "oldest": Min("as_of"), "newest": Max("as_of")}
     return [
         StoreShown(
             name=name,
             bucket=name.startswith("s3://"),
-            locked=_write_once() if name.startswith("s3://") else False,
+            locked=write_once if name.startswith("s3://") else False,
             **kept.filter(stores__contains=[name]).aggregate(**figures),
         )
         for name in names
@@ -101,6 +101,7 @@ def stores() -> list[StoreShown]:
 
 
 def _write_once() -> bool | None:
+    """What the last check of all buckets found; None: nothing."""
     last = ControlResult.objects.filter(check_key=WRITE_ONCE).order_by("-started_at").first()
     if last is None or last.state == ControlResult.State.ERROR:
         return None

@@ -81,7 +81,7 @@ def folder() -> Path | None:
 
 
 def find(program: str) -> Path:
-    """Raises ProgramMissing."""
+    """Where this program is. Raises ProgramMissing."""
     place = folder()
     found = shutil.which(program, path=None if place is None else str(place))
     if found is None:
@@ -113,16 +113,14 @@ def run(program: str, args: Sequence[object] = (), *, where: Mapping[str, str] |
     return b"".join(stream(program, args, where=where))
 
 
-def stream(
-    program: str, args: Sequence[object] = (), *, where: Mapping[str, str] | None = None, size: int = CHUNK
-) -> Iterator[bytes]:
-    """What the program writes, as it does; after the last chunk ProgramFailed, if it failed.
+def stream(program: str, args: Sequence[object] = (), *, where: Mapping[str, str] | None = None) -> Iterator[bytes]:
+    """What the program writes, as it does. Raises ProgramMissing, and after the last chunk ProgramFailed.
 
     `where` is the database, the live one unless told. A reader that stops early ends the program.
     """
     with _started(program, args, where, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
         output: IO[bytes] = child.process.stdout
-        while chunk := output.read(size):
+        while chunk := output.read(CHUNK):
             yield chunk
         child.finish()
 

@@ -21,13 +21,15 @@ from compliance.models import Backup
 logger = logging.getLogger("clinchat.continuity")
 
 DAYS: Final = 7
+"""Of a scheduled backup; the first one of a week, a month or a year is kept for longer."""
 WEEKLY_DAYS: Final = 5 * 7
 MONTHLY_DAYS: Final = 366
 YEARLY_DAYS: Final = 7 * 365 + 2
-BASE_DAYS: Final = 7
-"""Of copies of the server's files, and of the log: they hold what was destroyed since, and so are kept no longer."""
+BASE_DAYS: Final = wal.KEPT.days
+"""Of copies of the server's files, as of the log: they hold what was destroyed since, and so are kept no longer."""
 BY_HAND_DAYS: Final = 90
 UNFINISHED: Final = timedelta(hours=24)
+"""After this time what no manifest names is no backup in the making any more."""
 
 
 @dataclass
@@ -112,7 +114,7 @@ def _prune_store(store: Store, done: Pruned, spared: str, held: dict[str, set[st
             done.unfinished.append(key)
     if not dry_run:
         store.sweep(now - UNFINISHED)
-    done.log += wal.prune(dry_run=dry_run, stores=[store])
+    done.log += wal.prune(store, dry_run=dry_run)
 
 
 def _unfinished(store: Store, finished: set[str]) -> dict[str, list[Entry]]:

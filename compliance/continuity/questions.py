@@ -7,14 +7,13 @@ which no drill passes with. Other apps register theirs when they load. Runs wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+from clinchat.lib import clock
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +127,6 @@ def ask(key: str, copy: Copy) -> Answer:
 
 def _end_maintenance() -> None:
     """A backup that was made in read-only mode is of a database in which nobody may try anything."""
-    from clinchat.lib import clock
     from compliance.continuity import maintenance
     from compliance.models import Maintenance
 
@@ -139,8 +137,6 @@ def _end_maintenance() -> None:
 @contextmanager
 def clock_at(moment: datetime) -> Iterator[None]:
     """For this process, which asks and does nothing else, it is that time."""
-    from clinchat.lib import clock
-
     real = clock.now
     clock.now = lambda: moment
     try:

@@ -205,6 +205,7 @@ def _sweep(held: databases.Hold) -> int:
 
 
 def status() -> Status:
+    """Where things stand now, with the people and backups of the restores."""
     alive = databases.living()
     restores = Restore.objects.select_related("backup", "before", "requested_by", "decided_by")
     return Status(
@@ -216,13 +217,26 @@ def status() -> Status:
     )
 
 
+def reach(backup: Backup) -> tuple[datetime, datetime] | None:
+    """The first and the last moment that somebody who goes back to it can name instead of it; None: there is none.
+
+    As our own record has it: the log goes on from a copy of the server's files that was made since it has no gap.
+    """
+    log = WalShipping.objects.first()
+    copy = log and Backup.objects.good(Backup.Kind.BASE).filter(as_of__gte=log.since).order_by("as_of").first()
+    if not log or not copy or not copy.as_of or not backup.as_of:
+        return None
+    first = max(copy.as_of, backup.as_of)
+    return (first, log.as_of) if first <= log.as_of else None
+
+
 def _require_reach(backup: Backup, to_time: datetime | None) -> None:
     if to_time is None:
         if backup.kind == Backup.Kind.BASE:
             raise NeedsMoment
         return
-    shipped = WalShipping.objects.first()
-    if shipped is None or not max(shipped.since, backup.as_of or shipped.since) <= to_time <= shipped.as_of:
+    there = reach(backup)
+    if there is None or not there[0] <= to_time <= there[1]:
         raise OutOfReach
 
 

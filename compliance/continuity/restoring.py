@@ -21,11 +21,9 @@ from clinchat.lib import clock
 from compliance.access import epoch
 from compliance.audit import gaps, triggers, verify
 from compliance.continuity import backups, databases, deciding, figures, keeping, loading, maintenance, sources, wall
-from compliance.continuity.keeping import Old, after_restore, takes_back
+from compliance.continuity.keeping import Old
 from compliance.continuity.refusals import ContinuityError
 from compliance.models import AuditVerification, Backup, Restore
-
-__all__ = ["STEPS", "Old", "after_restore", "run", "takes_back"]
 
 State = Restore.State
 STEPS: Final = tuple(deciding.STEPS)
@@ -47,6 +45,7 @@ class Names:
 
 
 def names(restore_id: UUID) -> Names:
+    """What the databases of that restore are called, whether or not they are there."""
     live = databases.live_name()
     return Names(live, f"{live}_restore_{restore_id.hex[:8]}", f"{live}_before_{restore_id.hex[:8]}")
 
@@ -226,7 +225,7 @@ def rows_of(where: psycopg.Connection) -> dict[str, Any]:
 
 
 def require_equal(wanted: dict[str, Any], found: dict[str, Any]) -> None:
-    """Raises Unsound."""
+    """Every table of `wanted` has those rows in `found`. Raises Unsound."""
     if other := sorted(table for table, figure in wanted.items() if found.get(table) != figure):
         raise Unsound(f"Rows of {', '.join(other[:5])} are not what they must be. Nothing was changed.")
 

@@ -13,16 +13,20 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Model, Q, QuerySet
 
 from clinchat.lib import clock
 from compliance.continuity import holds
 from compliance.models import Purge
 
 BATCH: Final = 200
+DOCUMENTED: Final = "45 CFR 164.316(b)(2)(i)"
 FOR_GOOD_YEARS: Final = 7
-"""What cannot be deleted at all is kept at least this long: 45 CFR 164.316(b)(2)(i) asks six."""
+"""What cannot be deleted at all is kept at least this long: DOCUMENTED asks six."""
+LOG_DAYS_LEAST: Final = 7
 Rows = QuerySet[Any, Any]
+Past = Callable[[datetime], Q]
+"""Of a model, what is older than a moment."""
 
 
 @dataclass(frozen=True)
@@ -94,6 +98,41 @@ def rule(*rules: Rule) -> None:
     """Add to the table of rules; called once by each app, when the process starts."""
     for one in rules:
         _rules[one.key] = one
+
+
+def for_good(app: str, key: str, name: str, *tables: str) -> Rule:
+    """Documentation, in tables of the app whose triggers refuse deletion."""
+    return Rule(
+        key=key,
+        name=name,
+        source=DOCUMENTED,
+        years=FOR_GOOD_YEARS,
+        tables=tuple(f"{app}_{table}" for table in tables),
+    )
+
+
+def log(key: str, name: str, model: type[Model], since: str, past: Past, *, person: str = "user") -> Rule:
+    """Rows that say what ran or was told when. `person`: the field that says whose they are, which a hold may be on."""
+    every = model._base_manager  # noqa: SLF001  # documented by Django
+
+    def held(keys: Collection[Any]) -> set[Any]:
+        if not person:
+            return set()
+        theirs = every.filter(**{"pk__in": keys, f"{person}__in": holds.people()})
+        return set(theirs.values_list("pk", flat=True))
+
+    return Rule(
+        key=key,
+        name=name,
+        source="House rule",
+        days=lambda: settings.LOG_DAYS,
+        setting="CLINCHAT_LOG_DAYS",
+        since=since,
+        least=LOG_DAYS_LEAST,
+        due=lambda before: every.filter(past(before)),
+        held=held,
+        remove=lambda keys: every.filter(pk__in=keys).delete(),
+    )
 
 
 def rules() -> list[Rule]:

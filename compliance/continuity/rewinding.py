@@ -70,9 +70,7 @@ def _done_after_the_backup() -> _Since:
     now = clock.now()
     with transaction.atomic():
         person = canary.account()
-        device = Authenticator.objects.create(user=person, name=canary.NAME)
-        device.last_t = device.totp.t()
-        device.save(update_fields=["last_t"])
+        device = canary.used_code(person)
         User.objects.filter(pk=person.pk).update(is_active=False, closed_because=User.Closed.LEFT, closed_at=now)
         NetworkBlock.objects.filter(network=NETWORK, ended_at=None).update(ended_at=now)
         NetworkBlock.objects.create(network=NETWORK, reason=canary.NAME, made_by=person)

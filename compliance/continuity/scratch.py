@@ -16,7 +16,6 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlencode
 
 import psycopg
 from django.conf import settings
@@ -92,9 +91,6 @@ class ScratchServer:
         """As libpq names things; for psycopg.connect() and `programs`."""
         return {"host": str(self.socket), "port": "5432", "user": self.user, "dbname": database}
 
-    def url(self, database: str = DATABASE) -> str:
-        return f"postgresql:///{database}?{urlencode({'host': str(self.socket), 'user': self.user})}"
-
     def connect(self, database: str = DATABASE) -> psycopg.Connection:
         """A connection that commits each statement by itself."""
         return psycopg.connect(**self.parameters(database), autocommit=True)  # type: ignore[arg-type]
@@ -141,6 +137,7 @@ class ScratchServer:
 
     @property
     def pid(self) -> int | None:
+        """Of the server's first process; None: it does not run."""
         return self._process.pid if self._process is not None and self._process.poll() is None else None
 
     def told(self) -> str:

@@ -30,11 +30,10 @@ from compliance.continuity.base import position
 from compliance.continuity.refusals import ContinuityError, Kept
 from compliance.continuity.shipping_record import Progress, Record
 from compliance.continuity.stores import Store, stores
-from compliance.continuity.wal import PARTIAL, Log, Shipped
+from compliance.continuity.wal import PARTIAL, SLOT, Log, Shipped
 
 logger = logging.getLogger("clinchat.continuity")
 
-SLOT = "clinchat_wal"
 SECONDS = 3.0
 """From one shipment to the next."""
 _RECEIVED_SECONDS = 5.0
@@ -44,13 +43,11 @@ SPOOL_MOST = 2 * 2**30
 _PIECE = 2**20
 _NAME = 24  # letters of a segment
 _KEEP = "max_slot_wal_keep_size"
-
-
-_MINE = f"""
+_MINE = """
 SELECT slot.wal_status = 'lost' AS lost, receiver.write_lsn::text AS received
 FROM pg_replication_slots slot LEFT JOIN pg_stat_replication receiver ON receiver.pid = slot.active_pid
-WHERE slot.slot_name = '{SLOT}'
-"""  # noqa: S608  # a constant of ours
+WHERE slot.slot_name = %s
+"""
 
 
 class Lost(ContinuityError):
@@ -372,7 +369,7 @@ def _flushed(server: psycopg.Connection) -> tuple[datetime, int]:
 
 def _slot(server: psycopg.Connection) -> dict[str, Any] | None:
     with server.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_MINE).fetchone()
+        return cursor.execute(_MINE, [SLOT]).fetchone()
 
 
 def _row(server: psycopg.Connection, query: LiteralString) -> dict[str, Any]:

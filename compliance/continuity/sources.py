@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Protocol
 
-from compliance.continuity import figures, keys, moment, programs, reading, stores
+from compliance.continuity import figures, moment, programs, reading, stores
 
 DUMP: Final = "database.dump"
 
@@ -26,17 +26,17 @@ class Source(Protocol):
 
 @contextmanager
 def opened(key: str, to_time: datetime | None = None) -> Iterator[Source]:
-    """The backup of that folder, or with `to_time` the database as it was then.
+    """The backup of that folder, read as a whole before; or with `to_time` the database as it was then.
 
-    Raises what backups.check and moment.at raise; nothing has been used then.
+    Raises what reading.check and moment.at raise; nothing has been used then.
     """
     with _stored(key) if to_time is None else _at(to_time) as source:
         yield source
 
 
 def believe(key: str) -> None:
-    """Read the backup of that folder as a whole, for nothing but to know. Raises what backups.check raises."""
-    reading.check(stores.first(), key, keys=keys.ring())
+    """Read the backup of that folder as a whole, for nothing but to know. Raises what reading.check raises."""
+    reading.check(stores.first(), key)
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class _Stored:
 @contextmanager
 def _stored(key: str) -> Iterator[Source]:
     store = stores.first()
-    manifest = reading.check(store, key, keys=keys.ring())
+    manifest = reading.check(store, key)
     yield _Stored(store, key, manifest.as_of, manifest.rows)
 
 

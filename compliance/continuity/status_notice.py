@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Final
 
-from django.db.models import Sum
+from django.db.models import Count, Sum
 
 from clinchat.lib import clock, ui_tags
 from compliance import notices
@@ -40,6 +40,13 @@ def failed(words: str) -> int:
     return _alarm("A backup could not be made", words)
 
 
+def left_out(words: str) -> int:
+    """A backup was made, and one of the stores does not have it."""
+    people = notices.holders(Role.OPERATOR, Role.SECURITY_OFFICER)
+    title, level = "A store was left out of a backup", Notice.Level.WARNING
+    return notices.tell(people, title=title, text=words, url=PAGE, level=level, mail=True)
+
+
 def unreadable(words: str) -> int:
     """A backup was read back, and could not be, or is not what was written."""
     return _alarm("A backup could not be read back", words)
@@ -66,6 +73,5 @@ def _drill(drill: Drill | None) -> str:
 
 
 def _storage() -> str:
-    kept = Backup.objects.filter(state=Backup.State.COMPLETE)
-    size = kept.aggregate(size=Sum("size"))["size"] or 0
-    return f"{kept.count()} backups are kept, {size / 2**30:.1f} GiB in each store."
+    kept = Backup.objects.filter(state=Backup.State.COMPLETE).aggregate(number=Count("pk"), size=Sum("size", default=0))
+    return f"{kept['number']} backups are kept, {kept['size'] / 2**30:.1f} GiB in each store."

@@ -46,7 +46,7 @@ def _readonly(found: Overview) -> Iterator[Item]:
 
 def _backup(found: Overview) -> Iterator[Item]:
     if found.held is None:
-        text = "Nothing could be brought back. One is made every six hours."
+        text = f"Nothing could be brought back. One is made every {ui_tags.span(BACKUP_EVERY)}."
         yield _item("crit", "hard-drive", "Backup", "No backup has been made", text)
     elif found.backup_late:
         title = f"The last backup is {ui_tags.age(found.held)} old"
@@ -64,7 +64,7 @@ def _drill(found: Overview) -> Iterator[Item]:
         yield _item("crit" if failed else "major", "history", "Drill", title, found.drill.failure)
     elif found.drill_late:
         text = f"The last one was {ui_tags.age(found.drill.started_at)} ago."
-        yield _item("major", "history", "Drill", "The weekly restore drill is overdue", text)
+        yield _item("major", "history", "Drill", "A restore drill is overdue", text)
 
 
 def _item(look: str, icon: str, label: str, title: str, text: str) -> Item:

@@ -18,12 +18,15 @@ from typing import Any
 from django.conf import settings
 
 from clinchat.lib import clock
-from compliance.continuity import keys, streams
+from compliance.continuity import keys, reading, streams
 from compliance.continuity.base import Stretch, position, written
 from compliance.continuity.keys import Key
 from compliance.continuity.refusals import Absent, Altered, ContinuityError, Kept, Truncated
 from compliance.continuity.stores import Store, read
+from compliance.models import Backup
 
+SLOT = "clinchat_wal"
+"""The replication slot that keeps the server from throwing away what is not shipped yet."""
 FOLDER = "wal"
 PARTIAL = ".partial"
 KEPT = timedelta(days=7)
@@ -211,38 +214,34 @@ def _lay(store: Store, found: Shipped, number: int, folder: Path, ring: Sequence
     raise LogMissing(f"The log has a gap: segment {segment} is not in the store.")
 
 
-def prune(*, dry_run: bool = False, stores: Sequence[Store] | None = None) -> int:
-    """Remove the log that no kept copy needs any more; returns how many segments. Raises StoreFailed."""
-    from compliance.continuity import stores as places
-
-    removed = 0
-    for store in places.stores() if stores is None else stores:
-        before = needed_from(store)
-        for entry in list(store.list(f"{FOLDER}/")):
-            if entry.modified >= before or entry.name.endswith("/shipped"):
-                continue
-            try:
-                if not dry_run:
-                    store.delete(entry.name)
-            except Kept:
-                continue
-            removed += 1
+def prune(store: Store, *, dry_run: bool = False) -> int:
+    """Remove the log that no copy in the store needs any more; returns how many segments. Raises StoreFailed."""
+    removed, before = 0, _needed_from(store)
+    for entry in list(store.list(f"{FOLDER}/")):
+        if entry.modified >= before or entry.name.endswith("/shipped"):
+            continue
+        try:
+            if not dry_run:
+                store.delete(entry.name)
+        except Kept:
+            continue
+        removed += 1
     return removed
 
 
-def needed_from(store: Store) -> datetime:
+def _needed_from(store: Store) -> datetime:
     """What was put there before that moment is of no use. A segment is put after its last byte was written."""
-    from compliance.continuity import backups
-
-    begun = [_begun(each.key) for each in backups.listing(store) if each.kind == "base"]
+    begun = [_begun(each.key) for each in reading.listing(store) if each.kind == Backup.Kind.BASE]
     return min([clock.now() - KEPT, *begun])
 
 
 def _begun(key: str) -> datetime:
+    """When the backup in that folder was begun (manifests.key_of), and a little before."""
     return datetime.strptime(key[:16] + "+0000", "%Y%m%dT%H%M%SZ%z") - SLACK
 
 
 def shown(moment: datetime) -> str:
+    """For people, in UTC to the second."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 

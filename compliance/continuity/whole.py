@@ -14,19 +14,19 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Value
 from django.db.models.functions import Greatest
 from django_otp.plugins.otp_static.models import StaticToken
 
 from clinchat.lib import clock
+from compliance import free_text, phi
 from compliance.access import epoch, sessions
 from compliance.audit import gaps
 from compliance.continuity import (
     databases,
     keeping,
     key_copies,
-    keys,
     loading,
     maintenance,
     reading,
@@ -36,14 +36,18 @@ from compliance.continuity import (
     wall,
 )
 from compliance.continuity.refusals import ContinuityError
+from compliance.continuity_forms import LONGEST_REASON
 from compliance.models import Authenticator, Backup, OneTimeLink, Restore
 from compliance.models.factors import STEP_SECONDS, TOLERANCE
 
 State = Restore.State
+NO_REASON = "Not kept: it could not be checked for patient identifiers."
 OVER = "It was running when the backup was made."
 
 
 class HoldsPeople(ContinuityError):
+    """The database is not lost, and nobody said that it is to be replaced."""
+
     def __init__(self, live: str) -> None:
         super().__init__(
             f"The database {live} holds people: it is not lost. Restore without --everything, which keeps what was "
@@ -52,6 +56,8 @@ class HoldsPeople(ContinuityError):
 
 
 class OtherTrail(ContinuityError):
+    """The checkpoints on this machine are of another audit trail than the backup's."""
+
     def __init__(self) -> None:
         super().__init__(
             "The newest checkpoint of the audit trail is of another trail, or not signed by a key that is believed. "
@@ -65,6 +71,7 @@ class Lost:
 
     key: str
     reason: str
+    """As it was typed: it is masked once there is a database to know the hospital's terms by."""
     to_time: datetime | None = None
     replace: str = ""
 
@@ -75,7 +82,8 @@ def bring_back(lost: Lost) -> Restore:
     there = restoring.names(restore_id)
     with databases.hold(restore_id) as held:
         _require_lost(held.control, there.live, lost.replace)
-        reading.check(stores.first(), lost.key, keys=keys.ring())
+        if lost.to_time is not None:  # else it is read when it is opened
+            sources.believe(lost.key)
         try:
             with sources.opened(lost.key, lost.to_time) as source:
                 databases.create(held.control, there.new, like=there.live)
@@ -112,7 +120,7 @@ def _make_safe(restore_id: uuid.UUID, lost: Lost, as_of: datetime) -> Restore:
             backup=backup,
             to_time=lost.to_time,
             emergency=True,
-            reason=lost.reason,
+            reason=_masked(lost.reason),
             state=State.DONE,
             started_at=clock.now(),
             finished_at=clock.now(),
@@ -125,6 +133,14 @@ def _make_safe(restore_id: uuid.UUID, lost: Lost, as_of: datetime) -> Restore:
     except gaps.Unfit:
         raise OtherTrail from None
     return restore
+
+
+def _masked(reason: str) -> str:
+    """By the terms of the database that came back; where they cannot be read it is back all the same."""
+    try:
+        return free_text.masked(reason, where="restore.reason", longest=LONGEST_REASON)
+    except (phi.PhiUnavailable, DatabaseError):
+        return NO_REASON
 
 
 @transaction.atomic

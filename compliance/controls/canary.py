@@ -73,6 +73,14 @@ def account() -> User:
     return user
 
 
+def used_code(user: User) -> Authenticator:
+    """An authenticator of somebody, whose code of this moment was used."""
+    device: Authenticator = Authenticator.objects.create(user=user, name=NAME)
+    device.last_t = device.totp.t()
+    device.save(update_fields=["last_t"])
+    return device
+
+
 def _nobody_yet() -> User:
     if not connection.in_atomic_block:
         raise NotUndone

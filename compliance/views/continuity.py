@@ -20,7 +20,7 @@ from clinchat.lib.http import AuthedRequest
 from compliance import audit, tasks
 from compliance.access import Action, allows, door, works_read_only
 from compliance.access.sessions import leaves_session_alone
-from compliance.continuity import backups, deciding, overview
+from compliance.continuity import backups, deciding, overview, recovery
 from compliance.continuity.wall import RECOVERY
 from compliance.continuity_forms import FindSnapshotsForm, RestoreForm, SnapshotForm
 from compliance.models import Backup
@@ -95,7 +95,7 @@ def shown(request: AuthedRequest, backup_id: UUID, form: RestoreForm | None = No
         "restores": [(each, deciding.tag(each)) for each in one.restores.select_related("requested_by")],
         "drills": [(each, overview.drill_tag(each)) for each in one.drills.all()],
         "open": deciding.open_one(),
-        "form": form or RestoreForm(reach=overview.reach(one)),
+        "form": form or RestoreForm(reach=recovery.reach(one)),
         "may_make": allows(request.user, Action.MAKE_SNAPSHOTS),
         "may_ask": allows(request.user, Action.ASK_RESTORE) and deciding.restorable(one),
         **refreshed(under_way=one.state in {Backup.State.WAITING, Backup.State.RUNNING}),

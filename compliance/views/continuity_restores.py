@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, door, works_read_only
 from compliance.access.sessions import fresh
-from compliance.continuity import deciding, overview, recovery
+from compliance.continuity import deciding, recovery
 from compliance.continuity.wall import RECOVERY
 from compliance.continuity_forms import RestoreForm, UndoForm
 from compliance.models import Backup, Restore
@@ -41,7 +41,7 @@ def restores(request: AuthedRequest) -> HttpResponse:
 @fresh
 def ask(request: AuthedRequest, backup_id: UUID) -> HttpResponse:
     one = get_object_or_404(Backup, pk=backup_id)
-    form = RestoreForm(request.POST, reach=overview.reach(one))
+    form = RestoreForm(request.POST, reach=recovery.reach(one))
     if form.is_valid():
         try:
             made = recovery.request(backup_id=one.pk, actor=request.user, **form.cleaned_data)

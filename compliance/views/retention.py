@@ -65,7 +65,7 @@ def page(request: AuthedRequest) -> HttpResponse:
 def held(request: AuthedRequest) -> HttpResponse:
     found = LegalHold.objects.select_related("placed_by", "ended_by")
     ended = Paginator(found.exclude(ended_at=None).order_by("-ended_at"), ON_A_PAGE).get_page(request.GET.get("page"))
-    audit.record_read(object_type=HOLD, holds=len(found))
+    audit.record_read(object_type=HOLD, holds=found.count())
     context = {
         "standing": _named(found.filter(ended_at=None)),
         "ended": _named(ended),
@@ -106,7 +106,7 @@ def erasures(request: AuthedRequest) -> HttpResponse:
     found = Erasure.objects.select_related("requested_by", "decided_by")
     decided = found.exclude(status=Erasure.Status.REQUESTED).order_by("-decided_at")
     shown = Paginator(decided, ON_A_PAGE).get_page(request.GET.get("page"))
-    audit.record_read(object_type=ERASURE, erasures=len(found))
+    audit.record_read(object_type=ERASURE, erasures=found.count())
     context = {
         "waiting": _named(found.filter(status=Erasure.Status.REQUESTED)),
         "decided": _named(shown),

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
 from importlib import import_module
-from importlib.util import find_spec
 from textwrap import fill
 from typing import Any, Final
 
@@ -14,7 +13,7 @@ from compliance.continuity.commands import FAILED, REFUSED, Console, Subcommand
 from compliance.continuity.refusals import ContinuityError, Refused
 
 PACKAGE: Final = "compliance.continuity.commands_"
-SUBCOMMANDS: Final = ("create", "list", "verify", "files", "prune", "restore", "drill", "wal", "status")
+SUBCOMMANDS: Final = ("create", "list", "verify", "files", "prune", "restore", "drill", "wal")
 EXAMPLES: Final = """examples:
   A snapshot before something is changed:
     manage.py backup create --type pre_deployment --reason "version 0.9"
@@ -46,9 +45,8 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parsers = parser.add_subparsers(dest="subcommand", metavar="SUBCOMMAND", required=True)
         for name in SUBCOMMANDS:
-            if find_spec(PACKAGE + name) is not None:
-                module: Subcommand = _module(name)
-                module.arguments(parsers.add_parser(name, help=module.HELP, description=module.HELP))
+            module: Subcommand = _module(name)
+            module.arguments(parsers.add_parser(name, help=module.HELP, description=module.HELP))
 
     def handle(self, *args: Any, **options: Any) -> None:
         console = Console(out=self.stdout.write, say=self.stderr.write)

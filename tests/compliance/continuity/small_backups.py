@@ -11,7 +11,7 @@ from pathlib import Path
 from django.core.management import call_command
 from django.test import override_settings
 
-from compliance.continuity import backups, stores
+from compliance.continuity import backups, reading, stores
 from compliance.continuity.keys import Key, ring
 from compliance.continuity.manifests import Manifest
 from compliance.continuity.refusals import Absent
@@ -78,7 +78,7 @@ def make(folder: Path) -> Made:
         try:
             for name in ("older", "newer"):
                 backups.create(type=Backup.Type.MANUAL, name=name)
-            older, newer = sorted(backups.listing(), key=lambda one: one.made_at)
+            older, newer = sorted(reading.listing(), key=lambda one: one.made_at)
             store = stores.first()
             objects = {entry.name: b"".join(store.open(entry.name)) for entry in store.list()}
         finally:

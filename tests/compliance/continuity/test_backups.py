@@ -26,6 +26,7 @@ from compliance.continuity import (
     key_copies,
     manifests,
     pruning,
+    reading,
     status_notice,
     stores,
 )
@@ -60,21 +61,21 @@ def test_a_backup_holds_what_the_database_held_and_no_secret(places: list[Path],
     assert (made.state, made.stores, made.failure) == ("complete", settings.BACKUP_STORES, "")
     assert "database.dump" in said
     store = stores.first()
-    (found,) = backups.listing(store)
+    (found,) = reading.listing(store)
     assert manifests.sha256(b"".join(store.open(manifests.place(made.key, "manifest.json")))) == made.manifest_sha256
     assert [part.name for part in found.parts] == ["database.dump", "files.tar", "configuration.json"]
     assert found.rows["compliance_user"]["rows"] == found.people["people"] == people
     assert "compliance_datakey" not in found.rows
     assert found.schema["migrations"]
-    assert backups.verify(made.key) == found == backups.check(stores.named(settings.BACKUP_STORES[1]), made.key)
+    assert reading.verify(made.key) == found == reading.check(stores.named(settings.BACKUP_STORES[1]), made.key)
     made.refresh_from_db()
     assert made.verified_ok is True
 
-    dump = b"".join(backups.extract(store, made.key, "database.dump"))
+    dump = b"".join(reading.extract(store, made.key, "database.dump"))
     assert dump.startswith(b"PGDMP")
-    with tarfile.open(fileobj=io.BytesIO(b"".join(backups.extract(store, made.key, "files.tar")))) as files:
+    with tarfile.open(fileobj=io.BytesIO(b"".join(reading.extract(store, made.key, "files.tar")))) as files:
         assert "audit/checkpoints/1.jsonl" in files.getnames()
-    told = b"".join(backups.extract(store, made.key, "configuration.json")).decode()
+    told = b"".join(reading.extract(store, made.key, "configuration.json")).decode()
     assert json.loads(told)["settings"]["ENVIRONMENT"] == settings.ENVIRONMENT
     for secret in (settings.SECRET_KEY, settings.BACKUP_KEYS()[0].hex()):
         assert secret not in told
@@ -106,9 +107,11 @@ def test_a_store_that_fails_is_left_out_and_told_and_without_the_first_there_is_
     (tmp_path / "file").write_text("")
     bad = str(tmp_path / "file" / "backups")
     settings.BACKUP_STORES = [str(places[0]), bad]
+    operator = cast.otto()
     made = backups.create(type=Backup.Type.MANUAL)
     assert made.stores == [str(places[0])]
     assert bad in made.failure
+    assert Notice.objects.get(user=operator).title == "A store was left out of a backup"
     settings.BACKUP_STORES = [bad, str(places[1])]
     with pytest.raises(backups.BackupFailed) as failed:
         backups.create(type=Backup.Type.MANUAL)
@@ -126,9 +129,11 @@ def test_one_that_is_asked_for_is_made_once(places: list[Path], django_capture_o
     assert len(later) == 1
     assert backups.settle() == 0
     Backup.objects.filter(pk=waiting.pk).update(requested_at=clock.now() - timedelta(days=1))
+    operator = cast.otto()
     assert backups.settle() == 1
     waiting.refresh_from_db()
     assert waiting.state == "failed"
+    assert Notice.objects.get(user=operator).title == "A backup could not be made"
 
 
 def killed_at(step: str) -> int:
@@ -161,7 +166,7 @@ def killed_at(step: str) -> int:
 def test_a_killed_backup_leaves_nothing_that_looks_finished(places: list[Path], settings: Any, step: str) -> None:
     assert killed_at(step) == signal.SIGKILL
     row = Backup.objects.get()
-    assert (row.state, backups.listing()) == ("running", [])
+    assert (row.state, reading.listing()) == ("running", [])
     deadline = time.monotonic() + 10
     while not backups.settle():  # the server needs a moment to notice
         assert time.monotonic() < deadline
@@ -221,7 +226,7 @@ def test_prune_removes_what_is_past_its_time_and_never_the_newest_that_was_read_
     places: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     old, read, new = (backups.create(type=Backup.Type.MANUAL, name=name) for name in ("old", "read", "new"))
-    backups.verify(read.key)
+    reading.verify(read.key)
     for place in stores.stores():
         with pytest.raises(Kept, match="kept until"):
             place.delete(manifests.place(old.key, "manifest.json"))
@@ -230,10 +235,10 @@ def test_prune_removes_what_is_past_its_time_and_never_the_newest_that_was_read_
     monkeypatch.setattr(clock, "now", lambda: later)
     dry = pruning.prune(dry_run=True)
     assert (dry.removed, dry.kept) == ([old.key, new.key], [read.key])
-    assert len(backups.listing()) == 3
+    assert len(reading.listing()) == 3
     done = pruning.prune()
     assert (done.removed, done.kept, done.failed) == (dry.removed, dry.kept, [])
-    assert [one.key for one in backups.listing()] == [read.key]
+    assert [one.key for one in reading.listing()] == [read.key]
     states = dict(Backup.objects.values_list("name", "state"))
     assert states == {"old": "pruned", "read": "complete", "new": "pruned"}
 
@@ -356,4 +361,4 @@ def test_a_task_that_fails_tells_the_operators(places: list[Path], settings: Any
     assert titles == {"A backup could not be read back", "A backup could not be made"}
     settings.BACKUP_STORES = [str(places[0])]
     with pytest.raises(Altered):
-        backups.check(stores.first(), made.key)
+        reading.check(stores.first(), made.key)

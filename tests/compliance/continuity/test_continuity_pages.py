@@ -148,7 +148,7 @@ def test_a_drill_over_its_limit_is_drawn_over_it() -> None:
         (lambda: backup(hours=8), "The last backup is 8 h old"),
         (lambda: (backup(), drill("failed")), "The last restore drill failed"),
         (lambda: (backup(), drill("error", rto=None)), "The last restore drill could not run"),
-        (lambda: (backup(), drill(days=9)), "The weekly restore drill is overdue"),
+        (lambda: (backup(), drill(days=9)), "A restore drill is overdue"),
         (
             lambda: IntegrityRun.objects.create(
                 state="findings", findings=[{"key": "orphans", "subject": "rows of nobody", "count": 2}]
@@ -311,6 +311,15 @@ def test_a_failed_snapshot_says_why_and_offers_no_restore() -> None:
     shown = words(visit("otto").get(reverse("snapshot", args=[one.pk])))
     assert "The store is full." in shown
     assert "Ask for this restore" not in shown
+
+
+def test_a_snapshot_that_one_store_missed_was_made_all_the_same() -> None:
+    one = backup(failure="The store /mnt/other failed: No space left on device.")
+    shown = words(visit("otto").get(reverse("snapshot", args=[one.pk])))
+    assert "A store was left out" in shown
+    assert "No space left on device." in shown
+    assert "It was not made" not in shown
+    assert "Ask for this restore" in shown
 
 
 # ── Restores ───────────────────────────────────────────────────────────────────────────────────────────────────

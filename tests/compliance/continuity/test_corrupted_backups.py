@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from compliance.continuity import backups, keys, manifests, streams
+from compliance.continuity import keys, manifests, reading, streams
 from compliance.continuity.manifests import place
 from compliance.continuity.refusals import (
     MANIFEST,
@@ -224,7 +224,7 @@ def test_a_hundred_of_each_are_refused(made: Made, spoil: Callable[[Made, Memory
         assert store.objects != made.objects, number
         part, _, folder = part.partition(" in ")
         with pytest.raises(Refused) as refused:
-            backups.check(store, folder or made.newer.key, keys=made.keys)
+            reading.check(store, folder or made.newer.key, keys=made.keys)
         assert type(refused.value) in expected, (number, refused.value.words)
         assert refused.value.part == part or not part, (number, refused.value.words)
 
@@ -236,9 +236,9 @@ def test_a_thousand() -> None:
 @pytest.mark.usefixtures("_nothing_written")
 def test_they_are_read_as_they_were_written(made: Made) -> None:
     for one in (made.older, made.newer):
-        assert backups.check(made.store(), one.key, keys=made.keys) == one
+        assert reading.check(made.store(), one.key, keys=made.keys) == one
         for part in one.parts:
-            read = b"".join(backups.extract(made.store(), one.key, part.name, keys=made.keys))
+            read = b"".join(reading.extract(made.store(), one.key, part.name, keys=made.keys))
             assert len(read) == part.plain_size
             assert manifests.sha256(read) == part.plain_sha256
 
@@ -246,16 +246,16 @@ def test_they_are_read_as_they_were_written(made: Made) -> None:
 @pytest.mark.usefixtures("_nothing_written")
 def test_what_changes_between_the_check_and_the_reading_is_refused_too(made: Made) -> None:
     store = made.store()
-    backups.check(store, made.newer.key, keys=made.keys)
+    reading.check(store, made.newer.key, keys=made.keys)
     name = place(made.newer.key, "files.tar")
     store.objects[name] = flipped(store.objects[name], -7 % len(store.objects[name]), random.Random(1))
     with pytest.raises(Altered):
-        b"".join(backups.extract(store, made.newer.key, "files.tar", keys=made.keys))
+        b"".join(reading.extract(store, made.newer.key, "files.tar", keys=made.keys))
 
 
 def test_nobody_without_the_key_reads_one(made: Made) -> None:
     with pytest.raises(WrongKey):
-        backups.check(made.store(), made.newer.key, keys=[FOREIGN])
+        reading.check(made.store(), made.newer.key, keys=[FOREIGN])
 
 
 def test_what_another_store_or_the_database_knows_better_is_a_replay(
@@ -272,10 +272,10 @@ def test_what_another_store_or_the_database_knows_better_is_a_replay(
     settings.BACKUP_STORES = [str(tmp_path)]
     stores.first().put(place(later.key, MANIFEST), [manifests.written(later, key=made.keys[0])])
     with pytest.raises(Replayed):
-        backups.check(store, made.newer.key, keys=made.keys)
+        reading.check(store, made.newer.key, keys=made.keys)
     settings.BACKUP_STORES = []
     known = Backup(pk=made.newer.id, name="x", environment="local", state="complete", finished_at=clock.now())
     known.manifest_sha256 = manifests.sha256(manifests.written(later, key=made.keys[0]))
     known.save(force_insert=True)
     with pytest.raises(Replayed):
-        backups.check(store, made.newer.key, keys=made.keys)
+        reading.check(store, made.newer.key, keys=made.keys)

@@ -15,6 +15,7 @@ from compliance.continuity import (
     copies,
     databases,
     maintenance,
+    reading,
     recovery,
     refusals,
     restoring,
@@ -152,13 +153,13 @@ def test_a_backup_killed_at_a_part(part: str, when: str, snapshot: UUID) -> None
     until(lambda: backups.settle() == 1, "the server did not notice")
     killed.refresh_from_db()
     whole = (part, when) == ("manifest.json", "after")
-    listed = {one.key for one in backups.listing(stores.first())}
+    listed = {one.key for one in reading.listing(stores.first())}
     assert (killed.state == Backup.State.COMPLETE) == whole == (killed.key in listed)
     if whole:
-        assert backups.verify(killed.key).id == str(killed.pk)
+        assert reading.verify(killed.key).id == str(killed.pk)
     else:
         assert killed.state == Backup.State.FAILED
         with pytest.raises(refusals.Missing):
-            backups.verify(killed.key)
+            reading.verify(killed.key)
     Backup.objects.filter(pk=killed.pk).update(name="Was killed")
     assert backups.settle() == 0

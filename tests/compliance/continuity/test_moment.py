@@ -24,7 +24,7 @@ from compliance.continuity import base, keys, manifests, moment, streams, wal
 from compliance.continuity.base import Stretch
 from compliance.continuity.folder import Folder
 from compliance.continuity.manifests import Manifest, Part
-from compliance.continuity.refusals import Altered, Truncated, WrongKey
+from compliance.continuity.refusals import MANIFEST, Altered, Truncated, WrongKey
 from compliance.continuity.wal import LogMissing, Outside
 from tests.compliance.continuity import live as lives
 from tests.compliance.continuity.live import beats, laid_out, segments
@@ -260,9 +260,9 @@ def test_the_log_is_kept_as_long_as_a_copy_needs_it(past: Past, backup: Folder) 
     for name in there[:2]:
         os.utime(Path(backup.name, name), (time.time() - month, time.time() - month))
         Path(backup.name, name).with_name(f".{Path(name).name}.kept").unlink(missing_ok=True)
-    assert wal.prune(dry_run=True, stores=[backup]) == 2
+    assert wal.prune(backup, dry_run=True) == 2
     assert segments(backup) == there
-    assert wal.prune(stores=[backup]) == 2
+    assert wal.prune(backup) == 2
     assert segments(backup) == there[2:]
 
 
@@ -288,7 +288,7 @@ def _keep(store: Folder, copy: bytes, as_of: datetime) -> None:
         parts=(part,),
     )
     store.put(manifests.place(folder, "base.tar.gz"), [sealed])
-    store.put(manifests.place(folder, manifests.MANIFEST), [manifests.written(manifest, key=key)])
+    store.put(manifests.place(folder, MANIFEST), [manifests.written(manifest, key=key)])
 
 
 def _new(name: str) -> Path:

@@ -95,6 +95,9 @@ def test_a_moment_must_be_in_the_store() -> None:
     for outside in (now + timedelta(seconds=1), now - timedelta(hours=2, seconds=1)):
         with pytest.raises(recovery.OutOfReach):
             request(base, to_time=outside)
+    before = listed("Before the copy", as_of=now - timedelta(hours=4))
+    with pytest.raises(recovery.OutOfReach):  # the log has it, and no copy that it could be replayed on
+        request(before, to_time=now - timedelta(hours=2, minutes=30))
     assert request(base, to_time=now - timedelta(hours=1)).to_time
 
 
@@ -131,7 +134,8 @@ def command(*words: str) -> str:
 
 
 @pytest.mark.usefixtures("live")
-def test_the_command_restores_and_accepts() -> None:
+def test_the_command_restores_and_accepts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", StringIO())
     backup = portal.snapshot()
     Conversation.objects.create(author=cast.alice(), title="Since")
     with pytest.raises(CommandError, match="Say why"):
@@ -141,13 +145,16 @@ def test_the_command_restores_and_accepts() -> None:
     with pytest.raises(CommandError, match="No restore waits"):
         command("--accept")
 
-    assert "Done" in command(backup.key, "--yes", "Monday", "--reason", "Test")
+    with pytest.raises(CommandError, match="give it with --yes"):
+        command(backup.key, "--reason", "Test")
+    assert "Done" in command(backup.key, "--yes", "Monday", "--reason", "Test, call (617) 555-0182")
     said = json.loads(command("--status", "--json"))
     assert (said["state"], said["read_only"], said["running"]) == ("done", True, False)
     assert Conversation.objects.count() == 1
     command("--accept")
     assert portal.there() == {portal.LIVE}
-    assert Restore.objects.get().state == Restore.State.ACCEPTED
+    done = Restore.objects.get()
+    assert (done.state, "555-0182" in done.reason) == (Restore.State.ACCEPTED, False)
     maintenance.forget()
     assert not maintenance.on()
     event = AuditEvent.objects.filter(object_type="compliance.Restore", action="C").first()

@@ -43,7 +43,7 @@ def mode(path: Path) -> int:
 
 def test_it_answers_and_is_gone() -> None:
     with ScratchServer() as server:
-        with psycopg.connect(server.url()) as connection:
+        with psycopg.connect(**server.parameters()) as connection:  # type: ignore[arg-type]  # names of libpq
             assert connection.execute("SELECT extname FROM pg_extension WHERE extname = 'vector'").fetchone()
         assert [mode(path) for path in (server.data, server.socket, server.log)] == [0o700, 0o700, 0o600]
         server.stop()

@@ -159,6 +159,16 @@ def test_files_are_for_their_owner_alone(tmp_path: Path) -> None:
         assert path.stat().st_mode & 0o077 == 0, path
 
 
+def test_a_folder_that_cannot_be_looked_into_is_not_an_empty_one(tmp_path: Path) -> None:
+    assert list(Folder(str(tmp_path / "none")).list()) == []
+    (tmp_path / "file").write_text("")
+    unusable = Folder(str(tmp_path / "file"))
+    with pytest.raises(StoreFailed, match="Not a directory"):
+        list(unusable.list())
+    with pytest.raises(StoreFailed, match="Not a directory"):
+        unusable.sweep(clock.now())
+
+
 def test_drafts_of_a_killed_process_are_swept_in_time(tmp_path: Path) -> None:
     store = Folder(str(tmp_path))
     store.put(NAME, [b"x"])

@@ -16,7 +16,7 @@ from compliance import data_keys, phi, vault
 from compliance.access import factors
 from compliance.access.factors import Factor
 from compliance.audit import seal, verify
-from compliance.continuity import backups, databases, key_copies, maintenance, recovery, whole
+from compliance.continuity import databases, key_copies, maintenance, reading, recovery, whole
 from compliance.models import AuditVerification, Backup, OneTimeLink, Restore, Session, User
 from tests import cast
 from tests.compliance.continuity import portal
@@ -50,7 +50,9 @@ def test_everything_comes_back_and_everybody_signs_in_anew() -> None:
     assert seal.seal_all(), "events that the backup does not have"
     lose()
 
-    done = whole.bring_back(whole.Lost(backup.key, "The disk broke"))
+    done = whole.bring_back(whole.Lost(backup.key, "The disk broke, call (617) 555-0182"))
+    assert done.reason.startswith("The disk broke, call [")
+    assert "555-0182" not in done.reason
     assert (done.state, done.backup_id, done.requested_by) == (Restore.State.DONE, backup.pk, None)
     assert [one.title for one in Conversation.objects.all()] == ["Before"]
     assert not Session.objects.exists()
@@ -70,7 +72,7 @@ def test_everything_comes_back_and_everybody_signs_in_anew() -> None:
     recovery.accept(restore_id=done.pk, actor=None)
     maintenance.forget()
     assert not maintenance.on()
-    assert backups.verify(backup.key).name == "Monday"
+    assert reading.verify(backup.key).name == "Monday"
     assert portal.snapshot("Tuesday").state == Backup.State.COMPLETE
 
 

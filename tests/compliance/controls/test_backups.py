@@ -16,7 +16,7 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from clinchat.lib import clock
-from compliance.continuity import backups, drills, keeping, keys, manifests, stores
+from compliance.continuity import backups, drills, keeping, keys, manifests, reading, stores
 from compliance.continuity.bucket import Bucket
 from compliance.continuity.controls import NEEDED
 from compliance.continuity.manifests import Manifest
@@ -47,7 +47,7 @@ def store(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
 def made(store: Path, settings: Any) -> Manifest:
     """The row of it, as if it had been made and read back a moment ago, and a log that is shipped."""
     settings.BACKUP_STORES = [str(store)]
-    (found,) = backups.listing()
+    (found,) = reading.listing()
     row_of(found, as_of=clock.now())
     now = clock.now()
     WalShipping.objects.create(since=now - DAY, as_of=now, position="0/1")
