@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -35,6 +36,7 @@ from chat.models import (
     Vector,
     Word,
 )
+from compliance.continuity import plan
 from compliance.continuity.keeping import Old, after_restore, takes_back
 from compliance.models import User
 
@@ -60,6 +62,10 @@ _MASKED: Final[dict[type[models.Model], tuple[str, ...]]] = {
 """What a report of missed words changes, for good (chat.remasking). The first field tells whether it did."""
 
 
+def _proven_at() -> datetime | None:
+    return IndexProof.objects.order_by("at").values_list("at", flat=True).last()
+
+
 def register() -> None:
     takes_back(
         *(Calibration, Chunk, Citation, Collection, Conversation, Document, DocumentVersion, EmbeddingIndex),
@@ -67,6 +73,7 @@ def register() -> None:
         *(Posting, Release, ReleaseChange, Term, Turn, Upload, Vector, Word),
     )
     after_restore(keep_away)
+    plan.recorded("chat.tasks.prove_index", _proven_at)
 
 
 @transaction.atomic

@@ -147,8 +147,8 @@ EVERY: dict[str, dict[str, Any]] = {
     },
     "settle-backups": {
         "task": "compliance.tasks.settle_backups",
-        "schedule": 300.0,
-        "options": {"queue": "recovery", "expires": 300},
+        "schedule": 60.0,
+        "options": {"queue": "recovery", "expires": 60},
     },
     "settle-recovery": {
         "task": "compliance.tasks.settle_recovery",

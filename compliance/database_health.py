@@ -21,6 +21,7 @@ from compliance.continuity import programs
 from compliance.continuity.wal import SLOT
 from compliance.logs.faults import kind
 from compliance.measured import Measured, State
+from compliance.unreached import unreached
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 5
@@ -95,7 +96,7 @@ def _try(key: str, name: str, parameters: Callable[[], dict[str, Any]]) -> Measu
 def _no_answer(error: object) -> str:
     if isinstance(error, deadlines.Late | psycopg.errors.ConnectionTimeout):
         return f"no answer within {CONNECT_SECONDS} seconds"
-    return f"not reached: {kind(error)}" if isinstance(error, BaseException) else "not reached"
+    return f"not reached: {unreached(error)}" if isinstance(error, BaseException) else "not reached"
 
 
 # ── Looks, one after the other on one connection ───────────────────────────────────────────────────────────────────

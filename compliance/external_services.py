@@ -20,8 +20,8 @@ from django.conf import settings
 
 from clinchat.lib import clock
 from compliance import deadlines
-from compliance.logs.faults import kind
 from compliance.measured import Measured, State
+from compliance.unreached import unreached
 
 SECONDS: Final = 6.0
 PROBES: Final = "probe/"
@@ -86,7 +86,7 @@ def _measured(key: str, one: _External, found: tuple[str, int] | BaseException) 
             return Measured(key, one.name, State.FAILED, found.words)
         case deadlines.Late() | TimeoutError():
             return Measured(key, one.name, State.FAILED, f"no answer within {one.seconds:.0f} seconds")
-    return Measured(key, one.name, State.FAILED, f"not reached: {kind(found)}")
+    return Measured(key, one.name, State.FAILED, f"not reached: {unreached(found)}")
 
 
 # ── Our own ────────────────────────────────────────────────────────────────────────────────────────────────────────

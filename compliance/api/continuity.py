@@ -74,6 +74,9 @@ class SnapshotTold(serializers.Serializer[Any]):
     reason = serializers.CharField()
     environment = serializers.CharField()
     state = serializers.ChoiceField(choices=Backup.State.choices)
+    is_broken_off = serializers.BooleanField(
+        help_text="It was being made, and its process was ended; within a minute `state` says what became of it."
+    )
     progress = serializers.CharField()
     failure = serializers.CharField()
     made_by = serializers.CharField(allow_null=True)
@@ -294,8 +297,9 @@ def _told(found: Restore, status: int) -> Response:
 
 
 def _snapshot(found: Backup) -> dict[str, Any]:
-    own = [name for name in SnapshotTold().get_fields() if name != "made_by"]
-    return {name: getattr(found, name) for name in own} | {"made_by": name_of(found.made_by)}
+    own = [name for name in SnapshotTold().get_fields() if name not in ("made_by", "is_broken_off")]
+    told = {name: getattr(found, name) for name in own}
+    return told | {"made_by": name_of(found.made_by), "is_broken_off": backups.broken_off(found)}
 
 
 def _restore(found: Restore) -> dict[str, Any]:

@@ -1,7 +1,8 @@
 """Backups: asking for one, making it, and putting right what a killed process left.
 
 One is made by one process at a time; an advisory lock in the database shows that it lives. A process that was killed
-leaves a row that says "running" and a folder without manifest: `settle` puts the row right, `prune` removes the folder.
+leaves a row that says "running" and a folder without manifest: `broken_off` sees through the row at once, `settle` puts
+it right within a minute, `prune` removes the folder.
 """
 
 from __future__ import annotations
@@ -35,6 +36,11 @@ logger = logging.getLogger("clinchat.continuity")
 WAITS_AT_MOST: Final = timedelta(hours=6)
 """After this time one that was asked for is not made any more."""
 _APPLICATION: Final = "clinchat-backup"
+_HELD: Final = """
+SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
+    AND (classid::bigint << 32) | objid::bigint = %s
+    AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
 
 
 class BackupFailed(ContinuityError):
@@ -97,6 +103,9 @@ def make(backup_id: UUID | str, *, progress: Progress = lambda _: None) -> Backu
         raise _failed(backup, error.words) from None
     except psycopg.Error:
         raise _failed(backup, "The database could not be read, or did not answer.") from None
+    except (KeyboardInterrupt, SystemExit):
+        _failed(backup, "It was stopped before it was complete.")
+        raise
     except BaseException as error:
         _failed(backup, f"It broke off: {type(error).__name__}.")
         raise
@@ -147,6 +156,18 @@ def _failed(backup: Backup, words: str) -> BackupFailed:
         logger.error("no backup was made: %s", words, extra={"code": "BACKUP_FAILED"})
         status_notice.failed(words)
     return BackupFailed(words)
+
+
+def broken_off(backup: Backup) -> bool:
+    """Whether its row says that it is being made, and nobody makes it: a killed process could not say so itself.
+
+    Asked of the server, so it is known as soon as the process is gone; `settle` then says what became of it.
+    """
+    if backup.state != Backup.State.RUNNING:
+        return False
+    with default.cursor() as cursor:
+        cursor.execute(_HELD, [_number(backup)])
+        return cursor.fetchone() is None
 
 
 def settle() -> int:

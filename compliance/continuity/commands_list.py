@@ -11,8 +11,9 @@ from compliance.continuity.manifests import Manifest
 from compliance.models import Backup
 
 HELP = (
-    "List the finished backups of a store, as their signed manifests say; it works without a database. Exit code 3: "
-    "there is one whose manifest is not believed."
+    "List the finished backups of a store, as their signed manifests say; it works without a database, and with one it "
+    "names those that should be there and are not. Exit code 3: there is such a one, or one whose manifest is not "
+    "believed; 1: the store is not there or does not answer."
 )
 
 
@@ -27,9 +28,10 @@ def run(options: dict[str, Any], console: Console) -> int:
     found = dict(reading.entries(store))
     good = [one for one in found.values() if isinstance(one, Manifest)]
     bad = {key: one.words for key, one in found.items() if not isinstance(one, Manifest)}
+    gone = reading.lost(store, found)
     good = [one for one in good if options["kind"] in (None, one.kind)]
     if options["json"]:
-        console.json({"store": store.name, "backups": [_shown(one) for one in good], "refused": bad})
+        console.json({"store": store.name, "backups": [_shown(one) for one in good], "refused": bad, "lost": gone})
     else:
         for one in good:
             console.out(
@@ -38,8 +40,10 @@ def run(options: dict[str, Any], console: Console) -> int:
             )
         for key, words in bad.items():
             console.say(f"{key}  not believed: {words}")
+        for key in gone:
+            console.say(f"{key}  not there, though it was put there and not removed by ClinChat")
         console.out(f"{len(good)} in {store.name}")
-    return REFUSED if bad else DONE
+    return REFUSED if bad or gone else DONE
 
 
 def _shown(one: Manifest) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Any
 
 from compliance.continuity import reading
 from compliance.continuity.commands import DONE, Console, chosen_store, with_json, with_store
+from compliance.continuity.manifests import place
 from compliance.continuity.refusals import ContinuityError
 
 HELP = (
@@ -30,6 +31,8 @@ def run(options: dict[str, Any], console: Console) -> int:
         if not found:
             raise ContinuityError(f"There is no backup in {store.name}.")
         key = max(found, key=lambda one: one.made_at).key
+    elif not any(store.list(place(key))) and key not in reading.lost(store, ()):
+        raise ContinuityError(f"{store.name} has no backup of that key. `backup list` shows those it has.")
     began = time.monotonic()
     done = reading.verify(
         key, store=store, progress=lambda part, size: console.say(f"{part}: {size // 2**20} MiB") if size else None

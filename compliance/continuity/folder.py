@@ -70,6 +70,7 @@ class Folder:
                     yield piece
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
+        self._require_there()
         with self._told():
             found = [
                 Entry(name, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
@@ -101,6 +102,11 @@ class Folder:
 
     def _place(self, name: str) -> Path:
         return self._root / checked(name)
+
+    def _require_there(self) -> None:
+        """Raises StoreFailed. A disk that is not mounted must not look like a store without backups."""
+        if not self._root.is_dir():
+            raise StoreFailed(f"The store {self.name} is not there. Is its disk mounted? The first backup makes it.")
 
     def _let_go(self, name: str) -> None:
         """Raises Kept before its time."""

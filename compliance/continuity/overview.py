@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from clinchat.lib import charts, clock, ui_tags
 from compliance.attention import Tag
-from compliance.continuity import deciding, integrity, plan, questions, retention
+from compliance.continuity import backups, deciding, integrity, plan, questions, retention
 from compliance.models import Backup, Drill, Erasure, IntegrityRun, LegalHold, Maintenance, Purge, Restore, WalShipping
 
 BACKUP_EVERY: Final = timedelta(hours=6)
@@ -26,6 +26,7 @@ PURGES: Final = 5
 RESTORES: Final = 5
 NEVER: Final = Tag("", "circle-dashed", "Never")
 NOT_CHECKED: Final = Tag("", "circle-dashed", "Not checked")
+BROKEN_OFF: Final = Tag("crit", "octagon-alert", "Broke off")
 
 
 @dataclass(frozen=True, slots=True)
@@ -272,7 +273,7 @@ def overview() -> Overview:
 
 def making() -> Backup | None:
     """The backup that is being made, or waits to be."""
-    return Backup.objects.filter(state__in=[Backup.State.RUNNING, Backup.State.WAITING]).order_by("state").first()
+    return next((one for one in _unfinished() if not backups.broken_off(one)), None)
 
 
 def _recoverable(newest: Backup | None, log: WalShipping | None) -> Recoverable | None:
@@ -290,9 +291,9 @@ def environments() -> list[str]:
 
 def state() -> str:
     """Changes when a page that shows something under way has to be read again."""
-    one, restore, drill = making(), deciding.open_one(), Drill.objects.first()
+    restore, drill = deciding.open_one(), Drill.objects.first()
     told = [
-        f"{one.pk} {one.state} {one.progress}" if one else "",
+        *(f"{one.pk} {one.state} {one.progress} {backups.broken_off(one)}" for one in _unfinished()),
         f"{restore.pk} {restore.state} {deciding.step_of(restore)}" if restore else "",
         str(drill.pk) if drill else "",
     ]
@@ -326,6 +327,8 @@ def backup_tag(backup: Backup) -> Tag:
             return Tag("crit", "circle-x", backup.get_state_display())
         case Backup.State.PRUNED:
             return Tag("", "circle", backup.get_state_display())
+        case _ if backups.broken_off(backup):
+            return BROKEN_OFF
         case _:
             return Tag("info", "hourglass", backup.get_state_display())
 
@@ -370,6 +373,11 @@ def trend(drills: Sequence[Drill]) -> charts.Chart | None:
         rows=[[ui_tags.moment(at), ui_tags.seconds(rto), ui_tags.seconds(rpo)] for at, rto, rpo in measured],
         top=top,
     )
+
+
+def _unfinished() -> QuerySet[Backup]:
+    """Those that are being made, then those that wait, by what their rows say."""
+    return Backup.objects.filter(state__in=[Backup.State.RUNNING, Backup.State.WAITING]).order_by("state")
 
 
 def _passed() -> QuerySet[Drill]:

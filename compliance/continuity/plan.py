@@ -55,13 +55,19 @@ JOBS: Final[Mapping[str, tuple[str, Callable[[], datetime | None] | None]]] = {
     ),
     "compliance.tasks.verify_newest_backup": ("Reading the newest back", lambda: _latest(Backup, "verified_at")),
     "compliance.tasks.prune_backups": ("Removing backups past their time", None),
-    "compliance.tasks.tell_of_backups": ("Word to the operators", None),
+    "compliance.tasks.tell_of_backups": ("Weekly notice to the operators", None),
     "compliance.tasks.run_drill": ("Restore drill", lambda: _latest(Drill, "started_at")),
     "compliance.tasks.check_integrity": ("Integrity of the data", lambda: _latest(IntegrityRun, "ran_at")),
     "compliance.tasks.purge_expired": ("Removing what is past its time", lambda: _latest(Purge, "ran_at")),
     "chat.tasks.prove_index": ("Proof of the vector index", None),
 }
-"""What the schedule holds, by task: its words, and when it last came to an end, where that is on record."""
+"""What the schedule holds, by task: its words, and when it last came to an end, where that is on record here."""
+_recorded: dict[str, Callable[[], datetime | None]] = {}
+
+
+def recorded(task: str, last: Callable[[], datetime | None]) -> None:
+    """When a task of an app last came to an end. Called once by the app, when the process starts."""
+    _recorded[task] = last
 
 
 def jobs(now: datetime) -> list[Job]:
@@ -69,7 +75,7 @@ def jobs(now: datetime) -> list[Job]:
     found = []
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         if (known := JOBS.get(entry["task"])) and isinstance(entry["schedule"], crontab):
-            words, last = known
+            words, last = known[0], known[1] or _recorded.get(entry["task"])
             found.append(Job(words, last is not None, last() if last else None, _next(entry["schedule"], now)))
     found.sort(key=lambda job: job.next or now)
     if settings.BACKUP_PITR:

@@ -143,7 +143,9 @@ def _removed(store: Store, key: str, done: Pruned, *, dry_run: bool) -> bool:
 def _note(held: dict[str, set[str]], looked: set[str]) -> None:
     """Where each backup is now. One that no store has any more, all of which were looked at, is gone."""
     for backup in Backup.objects.filter(~Q(key=""), state=Backup.State.COMPLETE):
-        left = [name for name in backup.stores if name in held[backup.key] or name not in looked]
+        here = held[backup.key]
+        left = [name for name in backup.stores if name in here or name not in looked]
+        left += sorted(here - set(left))  # back again: its disk was away when somebody looked before
         if left == backup.stores:
             continue
         backup.stores = left

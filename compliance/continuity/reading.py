@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from uuid import UUID
 
 import django.db
@@ -75,9 +75,10 @@ def check(store: Store, key: str, *, keys: Sequence[Key] | None = None, progress
     Raises a Refused: Unsigned, WrongKey, TooNew, Replayed, Missing, Truncated, Altered.
     """
     known = ring.ring() if keys is None else keys
+    lying = list(store.list(place(key)))  # first: a store that is away is not a backup that is missing
     found, digest = signed(store, key, keys=known)
     _refuse_replays(store, found, digest, known)
-    sizes = {entry.name.removeprefix(place(key)): entry.size for entry in store.list(place(key))}
+    sizes = {entry.name.removeprefix(place(key)): entry.size for entry in lying}
     for part in found.parts:
         if part.name not in sizes:
             raise Missing(part.name)
@@ -147,6 +148,19 @@ def _refuse_replays(store: Store, found: Manifest, digest: str, keys: Sequence[K
             continue
         if their_digest != digest and theirs.made_at > found.made_at:
             raise Replayed
+
+
+def lost(store: Store, found: Iterable[str]) -> list[str]:
+    """Keys of backups that this store should hold by the record of the database, and that are not among these.
+
+    Without a database nothing is known of them.
+    """
+    try:
+        with transaction.atomic():
+            rows = Backup.objects.filter(state=Backup.State.COMPLETE, stores__contains=[store.name])
+            return sorted(set(rows.values_list("key", flat=True)) - set(found))
+    except django.db.Error:
+        return []
 
 
 def _on_record(backup_id: str) -> str:

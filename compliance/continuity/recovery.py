@@ -17,7 +17,7 @@ from django.db import IntegrityError, transaction
 from kombu.exceptions import OperationalError
 
 from clinchat.lib import clock
-from compliance.continuity import databases, maintenance, restoring
+from compliance.continuity import databases, maintenance, restoring, wal
 from compliance.models import Backup, Restore, User, WalShipping
 
 State = Restore.State
@@ -47,7 +47,15 @@ class NeedsMoment(Refused):
 
 
 class OutOfReach(Refused):
-    words = "That moment cannot be brought back: the log in the store does not reach it."
+    """`words` say from when to when one can go back."""
+
+    words = "No moment can be brought back: the log and a copy that it follows are not in the store."
+
+    def __init__(self, reach: tuple[datetime, datetime] | None = None) -> None:
+        super().__init__()
+        if reach is not None:
+            first, last = map(wal.shown, reach)
+            self.words = f"That moment cannot be brought back. Name one from {first} to {last}."  # type: ignore[misc]
 
 
 class AlreadyOpen(Refused):
@@ -104,8 +112,7 @@ def request(
 
 def rollback_target() -> Backup | None:
     """What an emergency rollback goes back to: the newest snapshot from before a deployment or a restore."""
-    found = Backup.objects.filter(kind=Backup.Kind.FULL, type__in=BACK_TO, state=Backup.State.COMPLETE)
-    return found.order_by("-as_of").first()
+    return Backup.objects.good(Backup.Kind.FULL).filter(type__in=BACK_TO).first()
 
 
 def request_rollback(*, typed_name: str, reason: str, actor: User) -> Restore:
@@ -235,9 +242,9 @@ def _require_reach(backup: Backup, to_time: datetime | None) -> None:
         if backup.kind == Backup.Kind.BASE:
             raise NeedsMoment
         return
-    there = reach(backup)
-    if there is None or not there[0] <= to_time <= there[1]:
-        raise OutOfReach
+    found = reach(backup)
+    if found is None or not found[0] <= to_time <= found[1]:
+        raise OutOfReach(found)
 
 
 def _open(restore: Restore) -> Restore:

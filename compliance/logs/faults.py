@@ -17,17 +17,17 @@ _OURS = "django.core.exceptions.ImproperlyConfigured"
 
 def described(error: BaseException, trace: Any = None, *, frames: int = _FRAMES) -> dict[str, Any]:
     """Type and frames (outermost first) of an exception, and of what it came from."""
-    chain = list(_chain(error))
-    out = _one(chain[0], trace, frames)
-    if len(chain) > 1:
-        out["from"] = [_one(cause, None, frames) for cause in chain[1:_CHAIN]]
+    errors = list(chain(error))
+    out = _one(errors[0], trace, frames)
+    if len(errors) > 1:
+        out["from"] = [_one(cause, None, frames) for cause in errors[1:_CHAIN]]
     return out
 
 
 def words(error: BaseException) -> set[str]:
     """Every text the exception and its causes carry: what must not stand in the message beside them."""
     found: set[str] = set()
-    for one in _chain(error):
+    for one in chain(error):
         found.update(_texts(one.args))
     return found
 
@@ -43,7 +43,7 @@ def kind(error: type | BaseException) -> str:
     return name if name.isidentifier() else "Exception"
 
 
-def _chain(error: BaseException) -> Iterator[BaseException]:
+def chain(error: BaseException) -> Iterator[BaseException]:
     """The exception, the members of a group, then what was raised before it; each once."""
     waiting, seen = [error], set[int]()
     while waiting:

@@ -91,6 +91,7 @@ def shown(request: AuthedRequest, backup_id: UUID, form: RestoreForm | None = No
     context = {
         "one": one,
         "tag": overview.backup_tag(one),
+        "broken_off": backups.broken_off(one),
         "verified": overview.verified_tag(one),
         "restores": [(each, deciding.tag(each)) for each in one.restores.select_related("requested_by")],
         "drills": [(each, overview.drill_tag(each)) for each in one.drills.all()],

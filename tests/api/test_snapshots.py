@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from compliance.access import Action, Role, services
+from compliance.continuity import backups
 from compliance.models import Backup
 from tests import cast
 from tests.api.conftest import Api
@@ -72,6 +73,13 @@ def test_the_list_is_paged_and_filtered() -> None:
 def test_what_is_no_request_makes_none(body: dict[str, Any]) -> None:
     assert signed_in(cast.otto()).post("snapshots", body).status_code == 400
     assert not Backup.objects.exists()
+
+
+def test_one_whose_process_is_gone_says_so() -> None:
+    one, api = backup(state="running"), signed_in(cast.otto())
+    assert api.get(f"snapshots/{one.pk}").json()["is_broken_off"] is True
+    with backups._lock(one):  # as the process has it that makes one
+        assert api.get(f"snapshots/{one.pk}").json()["is_broken_off"] is False
 
 
 def test_identifiers_are_masked() -> None:

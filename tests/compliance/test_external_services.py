@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import json
 import os
+import smtplib
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +29,7 @@ from tests.compliance.provider import Provider
 from tests.training.making_oversight import MailServer, running
 
 pytestmark = pytest.mark.django_db
+UNTRUSTED = "its certificate is not one that is trusted here"
 SECRET = b"John Smith 123-45-6789"
 KNOWN = {
     *("queue", "mail", "directory", "sign-in", "keys", "backups", "syslog"),
@@ -228,6 +231,15 @@ def test_one_that_talks_nonsense(key: str, settings: Any) -> None:
     assert "John" not in found.words
 
 
+def test_a_silent_mail_server_and_an_absent_queue_are_told_in_plain_words(settings: Any, closed: int) -> None:
+    with answering(None) as port:
+        place(settings, "mail", port)
+        found = one("mail")
+    assert found.words == "not reached: it takes connections and does not answer, or no way leads there"
+    place(settings, "queue", closed)
+    assert one("queue").words == "not reached: nothing runs at that address and port"
+
+
 def test_those_that_hang_hold_up_nobody(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, service in external_services._services.items():
         monkeypatch.setitem(
@@ -257,6 +269,11 @@ def broken(error: BaseException) -> Callable[[], str]:
         (NotConfigured(), State.ABSENT, "not configured"),
         (Failed("it sulks"), State.FAILED, "it sulks"),
         (TimeoutError(), State.FAILED, "no answer within 6 seconds"),
+        (ConnectionRefusedError(SECRET), State.FAILED, "not reached: nothing runs at that address and port"),
+        (socket.gaierror(SECRET), State.FAILED, "not reached: the name of its host is not known"),
+        (ssl.SSLCertVerificationError(SECRET), State.FAILED, f"not reached: {UNTRUSTED}"),
+        (smtplib.SMTPServerDisconnected(SECRET), State.FAILED, "not reached: it ended the connection"),
+        (smtplib.SMTPAuthenticationError(535, SECRET), State.FAILED, "not reached: it refuses our account"),
         (ValueError(SECRET.decode()), State.FAILED, "not reached: ValueError"),
         (SystemExit(SECRET.decode()), State.FAILED, "not reached: SystemExit"),
     ],

@@ -43,7 +43,10 @@ def places(settings: Any, tmp_path: Path) -> list[Path]:
     (tmp_path / "checkpoints.jsonl").write_text("a line\n")
     settings.BACKUP_STORES = [str(tmp_path / "one"), str(tmp_path / "two")]
     settings.AUDIT_CHECKPOINT_FILES = [str(tmp_path / "checkpoints.jsonl")]
-    return [tmp_path / "one", tmp_path / "two"]
+    places = [tmp_path / "one", tmp_path / "two"]
+    for place in places:
+        place.mkdir()
+    return places
 
 
 def run(*words: str) -> str:
@@ -168,11 +171,15 @@ def test_a_killed_backup_leaves_nothing_that_looks_finished(places: list[Path], 
     row = Backup.objects.get()
     assert (row.state, reading.listing()) == ("running", [])
     deadline = time.monotonic() + 10
-    while not backups.settle():  # the server needs a moment to notice
+    while not backups.broken_off(row):  # the server needs a moment to notice
         assert time.monotonic() < deadline
         time.sleep(0.1)
+    operator = cast.otto()
+    assert backups.settle() == 1
     row.refresh_from_db()
     assert (row.state, row.failure) == ("failed", "The process that made it was ended.")
+    assert row.failure in Notice.objects.get(user=operator).text
+    assert not backups.broken_off(row)
     assert pruning.prune().unfinished == []
     for place in places:
         age(place, days=2)
@@ -186,6 +193,30 @@ def age(place: Path, *, days: int) -> None:
     then = time.time() - days * 86400
     for path in place.rglob("*"):
         os.utime(path, (then, then))
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_made_is_not_taken_for_a_broken_one(places: list[Path]) -> None:
+    seen: list[bool] = []
+    made = backups.create(
+        type=Backup.Type.MANUAL, progress=lambda _: seen.append(backups.broken_off(Backup.objects.get()))
+    )
+    assert seen
+    assert not any(seen)
+    made.refresh_from_db()
+    assert not backups.broken_off(made)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_is_stopped_says_so(places: list[Path]) -> None:
+    def stop(_: str) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        backups.create(type=Backup.Type.MANUAL, progress=stop)
+    row = Backup.objects.get()
+    assert (row.state, row.failure) == ("failed", "It was stopped before it was complete.")
+    assert reading.listing() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -262,6 +293,9 @@ def test_the_command(places: list[Path]) -> None:
     with pytest.raises(CommandError, match="no such store") as failed:
         run("verify", "--store", "/elsewhere")
     assert failed.value.returncode == 1
+    with pytest.raises(CommandError, match="no backup of that key") as unknown:
+        run("verify", "20261122T160300Z-0a1b2c3d")
+    assert unknown.value.returncode == 1
     for name in ("create", "list", "verify", "prune"):
         with pytest.raises(SystemExit) as helped:
             run(name, "--help")

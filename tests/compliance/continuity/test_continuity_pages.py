@@ -11,8 +11,9 @@ from django.test import Client
 from django.urls import reverse
 from kombu.exceptions import OperationalError
 
+from chat.models import IndexProof
 from clinchat.lib import clock
-from compliance.continuity import overview, plan, questions, urgent
+from compliance.continuity import backups, overview, plan, questions, urgent
 from compliance.models import Backup, Drill, IntegrityRun, Maintenance, Restore, User, WalShipping
 from tests import cast
 
@@ -194,13 +195,26 @@ def test_the_page_follows_what_is_under_way() -> None:
     client, state = visit("audra"), reverse("continuity-state")
     assert "follow.js" not in words(client.get(PAGE))
     one = backup(state="running", progress="12 MB of the database")
+    with backups._lock(one):  # as the process has it that makes one
+        shown = words(client.get(PAGE))
+        assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in shown
+        assert "12 MB of the database" in shown
+        before = client.get(state).json()
+        assert before["state"] in shown
+        Backup.objects.filter(pk=one.pk).update(progress="13 MB of the database")
+        assert (now := client.get(state).json()) != before
+    assert client.get(state).json() != now, "nobody makes it any more"
+
+
+def test_one_whose_process_is_gone_is_not_shown_as_being_made() -> None:
+    one, client = backup(state="running", name="Killed"), visit("audra")
     shown = words(client.get(PAGE))
-    assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in shown
-    assert "12 MB of the database" in shown
-    before = client.get(state).json()
-    assert before["state"] in shown
-    Backup.objects.filter(pk=one.pk).update(progress="13 MB of the database")
-    assert client.get(state).json() != before
+    assert "A backup is under way" not in shown
+    assert overview.BROKEN_OFF.words in shown
+    own = words(client.get(reverse("snapshot", args=[one.pk])))
+    assert "It broke off" in own
+    assert "Being made" not in own
+    assert "follow.js" in own, "it shows what became of it as soon as that is known"
 
 
 def test_the_schedule_shows_what_the_keeper_does(settings: Any) -> None:
@@ -213,13 +227,38 @@ def test_the_schedule_shows_what_the_keeper_does(settings: Any) -> None:
     assert all(job.next is None or job.next > clock.now() for job in found)
 
 
+def test_the_nightly_proof_is_on_record() -> None:
+    def proof() -> plan.Job:
+        (found,) = (job for job in plan.jobs(clock.now()) if job.words == "Proof of the vector index")
+        return found
+
+    assert (proof().recorded, proof().last) == (True, None)
+    made = IndexProof.objects.create(ok=True, passages=1, sampled=1, seconds=1)
+    assert proof().last == made.at
+
+
+def test_the_list_says_who_made_it_and_what_there_is_of_it() -> None:
+    backup(type="scheduled", name="Hourly"), backup(name="By command", type="manual")
+    backup(name="Broken", type="manual", state="failed", as_of=None, size=0, failure="The disk is full.")
+    listed = words(visit("audra").get(PAGE)).split('id="snapshots-h"')[1].split('id="schedule-h"')[0]
+    rows = {
+        name: next(row for row in listed.split("<tr>") if name in row) for name in ("Hourly", "By command", "Broken")
+    }
+    assert "By itself" in rows["Hourly"]
+    assert "An operator on the server" in rows["By command"]
+    assert ">Nothing<" in rows["Broken"]
+    assert "bytes" not in rows["Broken"]
+
+
 def test_stores_are_counted_from_the_record(settings: Any) -> None:
     settings.BACKUP_STORES = ["/backups", "s3://elsewhere"]
     backup(), backup(stores=["/backups", "s3://elsewhere"])
     here, elsewhere = plan.stores()
     assert (here.backups, here.size, here.locked) == (2, 8192, False)
     assert (elsewhere.backups, elsewhere.size, elsewhere.locked) == (1, 4096, None)
-    assert "Not checked" in words(visit("audra").get(PAGE)).split('id="storage-h"')[1]
+    shown = words(visit("audra").get(PAGE)).split('id="storage-h"')[1]
+    assert "Not checked" in shown
+    assert "2 of 8.0 KB together" in shown
 
 
 # ── Who ────────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -95,9 +95,11 @@ def test_a_moment_must_be_in_the_store() -> None:
     for outside in (now + timedelta(seconds=1), now - timedelta(hours=2, seconds=1)):
         with pytest.raises(recovery.OutOfReach):
             request(base, to_time=outside)
-    before = listed("Before the copy", as_of=now - timedelta(hours=4))
-    with pytest.raises(recovery.OutOfReach):  # the log has it, and no copy that it could be replayed on
-        request(before, to_time=now - timedelta(hours=2, minutes=30))
+    before_the_copy = listed("Sunday", as_of=now - timedelta(minutes=150))
+    with pytest.raises(recovery.OutOfReach) as refused:
+        request(before_the_copy, to_time=now - timedelta(minutes=130))
+    first, last = (f"{one:%Y-%m-%d %H:%M:%S} UTC" for one in (now - timedelta(hours=2), now))
+    assert refused.value.words == f"That moment cannot be brought back. Name one from {first} to {last}."
     assert request(base, to_time=now - timedelta(hours=1)).to_time
 
 
@@ -109,6 +111,7 @@ def test_an_emergency_goes_back_to_the_newest_snapshot_before_a_deployment_or_a_
     newest = listed("Newest", type="pre_restore", as_of=now - timedelta(hours=1))
     listed("By hand", type="manual")
     listed("Broken", type="pre_deployment", state="failed")
+    listed("Damaged", type="pre_deployment", verified_ok=False)
     asked = recovery.request_rollback(typed_name="Newest", reason="Test", actor=cast.otto())
     assert (asked.backup, asked.emergency, asked.state) == (newest, True, Restore.State.REQUESTED)
 
@@ -147,14 +150,17 @@ def test_the_command_restores_and_accepts(monkeypatch: pytest.MonkeyPatch) -> No
 
     with pytest.raises(CommandError, match="give it with --yes"):
         command(backup.key, "--reason", "Test")
-    assert "Done" in command(backup.key, "--yes", "Monday", "--reason", "Test, call (617) 555-0182")
+    reason = "It lost the answers about Mr. Delacroix, MRN 88231904."
+    assert "Done" in command(backup.key, "--yes", "Monday", "--reason", reason)
     said = json.loads(command("--status", "--json"))
     assert (said["state"], said["read_only"], said["running"]) == ("done", True, False)
     assert Conversation.objects.count() == 1
     command("--accept")
     assert portal.there() == {portal.LIVE}
-    done = Restore.objects.get()
-    assert (done.state, "555-0182" in done.reason) == (Restore.State.ACCEPTED, False)
+    assert (restore := Restore.objects.get()).state == Restore.State.ACCEPTED
+    assert "lost the answers" in restore.reason
+    assert not any(word in restore.reason for word in ("Delacroix", "88231904"))
+    assert not any(word in (restore.before or backup).reason for word in ("Delacroix", "88231904"))
     maintenance.forget()
     assert not maintenance.on()
     event = AuditEvent.objects.filter(object_type="compliance.Restore", action="C").first()

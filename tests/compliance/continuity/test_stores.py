@@ -37,6 +37,7 @@ def address() -> Iterator[str]:
 def store(request: pytest.FixtureRequest, settings: Any, tmp_path: Path) -> Store:
     if request.param == "folder":
         settings.BACKUP_STORES = [str(tmp_path / "backups")]
+        (tmp_path / "backups").mkdir()
     else:
         address = request.getfixturevalue("address")
         settings.S3_URL, settings.S3_ACCESS_KEY, settings.S3_SECRET_KEY = address, "testing", "testing"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from django_otp.plugins.otp_static.models import StaticToken
 
@@ -74,6 +75,14 @@ def test_everything_comes_back_and_everybody_signs_in_anew() -> None:
     assert not maintenance.on()
     assert reading.verify(backup.key).name == "Monday"
     assert portal.snapshot("Tuesday").state == Backup.State.COMPLETE
+
+
+def test_the_command_keeps_no_reason_that_nobody_could_check() -> None:
+    backup = portal.snapshot()
+    lose()
+    call_command("backup", "restore", backup.key, "--everything", "--reason", "It broke under Mr. Delacroix.")
+    assert "Delacroix" not in Restore.objects.get().reason
+    assert User.objects.filter(pk=cast.bob().pk).exists()
 
 
 def test_a_database_that_holds_people_is_replaced_only_by_name() -> None:
