@@ -135,8 +135,8 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": crontab(hour="*/6", minute="20"),
         "options": {"queue": "recovery", "expires": 6 * 3600},
     },
-    "verify-newest-backup": {
-        "task": "compliance.tasks.verify_newest_backup",
+    "verify-backup-again": {
+        "task": "compliance.tasks.verify_backup_again",
         "schedule": crontab(hour="1", minute="0"),
         "options": {"queue": "recovery", "expires": 6 * 3600},
     },

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from celery import shared_task
+from django.db.models import F
 
 from clinchat.lib.queues import Queues
 from compliance.continuity.refusals import StoreFailed
@@ -51,6 +52,7 @@ def make_backup(backup_id: str) -> None:
     try:
         with suppress(backups.BackupFailed):  # it is on record, and told
             backups.make(backup_id)
+            verify_backup(backup_id)
     except backups.NotWaiting:
         logger.warning("this backup was begun before", extra={"code": "BACKUP"})
 
@@ -61,16 +63,17 @@ def make_scheduled_backup() -> None:
     from compliance.models import Backup
 
     with suppress(backups.BackupFailed):  # it is on record, and told
-        backups.create(type=Backup.Type.SCHEDULED)
+        verify_backup(str(backups.create(type=Backup.Type.SCHEDULED).pk))
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
-def verify_newest_backup() -> None:
+def verify_backup_again() -> None:
+    """The one that was read back longest ago: a store may lose something without a word."""
     from compliance.models import Backup
 
-    newest = Backup.objects.complete(Backup.Kind.FULL).first()
-    if newest is not None:
-        verify_backup(str(newest.pk))
+    kept = Backup.objects.filter(state=Backup.State.COMPLETE)
+    if (backup := kept.order_by(F("verified_at").asc(nulls_first=True)).first()) is not None:
+        verify_backup(str(backup.pk))
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
@@ -98,6 +101,7 @@ def settle_backups() -> None:
     from compliance.continuity import backups
 
     backups.settle()
+    backups.catch_up()
 
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)

@@ -19,10 +19,11 @@ import psycopg
 from django.conf import settings
 from django.db import connection as default
 from django.db import transaction
+from django.db.models import Q
 from kombu.exceptions import OperationalError
 
 from clinchat.lib import clock
-from compliance.continuity import keys, programs, status_notice
+from compliance.continuity import keys, maintenance, programs, status_notice
 from compliance.continuity.copies import Copies
 from compliance.continuity.making import Making, Progress, keep
 from compliance.continuity.manifests import Manifest, key_of, sha256
@@ -35,6 +36,10 @@ logger = logging.getLogger("clinchat.continuity")
 
 WAITS_AT_MOST: Final = timedelta(hours=6)
 """After this time one that was asked for is not made any more."""
+EVERY: Final = timedelta(hours=6, minutes=15)
+"""The time between two full backups of the schedule, and what one may take to begin."""
+AGAIN: Final = timedelta(hours=1)
+"""After this time one that could not be made is tried again."""
 _APPLICATION: Final = "clinchat-backup"
 _HELD: Final = """
 SELECT FROM pg_locks WHERE locktype = 'advisory' AND granted AND objsubid = 1
@@ -131,7 +136,7 @@ def _made(backup: Backup, connection: psycopg.Connection, progress: Progress) ->
     copies = Copies(stores())
     done, data = Making(backup, connection=connection, copies=copies, key=keys.newest(), progress=progress).run()
     _complete(backup, done, sha256(data), [store.name for store in copies.stores], "; ".join(copies.lost.values()))
-    logger.info("backup %s is complete: %d bytes", backup.key, done.size, extra={"code": "BACKUP"})
+    logger.info("backup %s is complete: %.1f MiB", backup.key, done.size / 2**20, extra={"code": "BACKUP"})
     return backup
 
 
@@ -188,6 +193,19 @@ def settle() -> int:
         _failed(backup, "Nobody made it: is the process that makes backups running?")
         settled += 1
     return settled
+
+
+def catch_up() -> Backup | None:
+    """Ask for the full backup that the schedule missed: the machine was off, or it failed, or there was never one."""
+    now, full = clock.now(), Backup.objects.filter(kind=Backup.Kind.FULL)
+    enough = (
+        Q(requested_at__gt=now - AGAIN)
+        | Q(state__in=[Backup.State.WAITING, Backup.State.RUNNING])
+        | Q(state=Backup.State.COMPLETE, as_of__gt=now - EVERY)
+    )
+    if not settings.BACKUP_STORES or maintenance.on() or full.filter(enough).exists():
+        return None
+    return request(type=Backup.Type.SCHEDULED)
 
 
 def _settle(backup: Backup) -> None:

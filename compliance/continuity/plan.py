@@ -53,7 +53,7 @@ JOBS: Final[Mapping[str, tuple[str, Callable[[], datetime | None] | None]]] = {
         "Backup of everything",
         lambda: _latest(Backup, "finished_at", type=Backup.Type.SCHEDULED, **_FULL),
     ),
-    "compliance.tasks.verify_newest_backup": ("Reading the newest back", lambda: _latest(Backup, "verified_at")),
+    "compliance.tasks.verify_backup_again": ("Reading one back again", lambda: _latest(Backup, "verified_at")),
     "compliance.tasks.prune_backups": ("Removing backups past their time", None),
     "compliance.tasks.tell_of_backups": ("Weekly notice to the operators", None),
     "compliance.tasks.run_drill": ("Restore drill", lambda: _latest(Drill, "started_at")),
