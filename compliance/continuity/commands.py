@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from compliance import phi
-from compliance.continuity import stores
+from compliance.continuity import reading, stores
+from compliance.continuity.manifests import place
 from compliance.continuity.refusals import ContinuityError
 from compliance.free_text import masked
 from compliance.models import Backup
@@ -51,6 +52,12 @@ def with_store(parser: ArgumentParser) -> None:
 def chosen_store(options: dict[str, Any]) -> stores.Store:
     """The one of `with_store`. Raises StoreFailed."""
     return stores.named(options["store"]) if options["store"] else stores.first()
+
+
+def require_known(store: stores.Store, key: str) -> None:
+    """Raises ContinuityError where there is nothing of that backup, and there never was."""
+    if not any(store.list(place(key))) and key not in reading.lost(store, ()):
+        raise ContinuityError(f"{store.name} has no backup of that key. `backup list` shows those it has.")
 
 
 def prose(text: str, *, where: str, longest: int) -> str:

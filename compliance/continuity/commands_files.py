@@ -13,7 +13,7 @@ from typing import Any
 
 from compliance.continuity import reading
 from compliance.continuity.base import Pieces
-from compliance.continuity.commands import DONE, Console, chosen_store, with_json, with_store
+from compliance.continuity.commands import DONE, Console, chosen_store, require_known, with_json, with_store
 from compliance.continuity.contents import CONFIGURATION, FILES
 from compliance.continuity.refusals import ContinuityError
 from compliance.models import Backup
@@ -38,6 +38,7 @@ def run(options: dict[str, Any], console: Console) -> int:
     key, folder = options["key"], options["folder"].absolute()
     if folder.exists():
         raise ContinuityError(f"{folder} exists. Name a folder that does not: nothing is overwritten.")
+    require_known(store, key)
     if reading.manifest(store, key).kind != Backup.Kind.FULL:
         raise ContinuityError("Only full backups have such files: this is a copy of the database server's.")
     reading.check(store, key)

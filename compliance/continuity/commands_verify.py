@@ -7,8 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from compliance.continuity import reading
-from compliance.continuity.commands import DONE, Console, chosen_store, with_json, with_store
-from compliance.continuity.manifests import place
+from compliance.continuity.commands import DONE, Console, chosen_store, require_known, with_json, with_store
 from compliance.continuity.refusals import ContinuityError
 
 HELP = (
@@ -31,8 +30,8 @@ def run(options: dict[str, Any], console: Console) -> int:
         if not found:
             raise ContinuityError(f"There is no backup in {store.name}.")
         key = max(found, key=lambda one: one.made_at).key
-    elif not any(store.list(place(key))) and key not in reading.lost(store, ()):
-        raise ContinuityError(f"{store.name} has no backup of that key. `backup list` shows those it has.")
+    else:
+        require_known(store, key)
     began = time.monotonic()
     done = reading.verify(
         key, store=store, progress=lambda part, size: console.say(f"{part}: {size // 2**20} MiB") if size else None

@@ -347,6 +347,8 @@ def test_files_come_back_whole_or_not_at_all(places: list[Path], settings: Any, 
     assert (back / "audit/checkpoints/1.jsonl").read_text() == "a line\n"
     assert (back / "training/content/modules/hipaa.md").read_text() == "Our own words.\n"
     assert json.loads((back / "configuration.json").read_text())["settings"]["ENVIRONMENT"] == settings.ENVIRONMENT
+    with pytest.raises(CommandError, match="no backup of that key"):
+        run("files", "20260101T000000Z-00000000", str(tmp_path / "other"))
     with pytest.raises(CommandError, match="nothing is overwritten"):
         run("files", made.key, str(back))
     path = places[0] / "backups" / made.key / "files.tar"
