@@ -11,6 +11,8 @@ import yaml
 from yaml.reader import ReaderError
 
 NO_TEXT: Final = "tag:yaml.org,2002:null"
+_Fast: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+"""Reads eight times as fast where PyYAML came with libyaml. Where a text is wrong, SafeLoader alone says it exactly."""
 
 
 @dataclass(frozen=True, order=True)
@@ -142,7 +144,7 @@ class At:
         if not isinstance(node, yaml.ScalarNode) or node.style:
             return None
         try:
-            return yaml.safe_load(node.value)
+            return yaml.load(node.value, Loader=_Fast)  # noqa: S506  # both are safe
         except (yaml.YAMLError, ValueError):  # 2026-99-99 looks like a date
             return None
 
@@ -152,10 +154,17 @@ def can_be_kept(text: str) -> bool:
     return not any((one < " " and one not in "\n\t") or "\ud800" <= one <= "\udfff" for one in text)
 
 
+def _compose(text: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_Fast)
+    except (yaml.YAMLError, ValueError, OverflowError, RecursionError):
+        return yaml.compose(text, Loader=yaml.SafeLoader)
+
+
 def document(text: str, problems: Problems) -> At | None:
     """The document in the text; None, and a problem, when it is not YAML or empty."""
     try:
-        node = yaml.compose(text, Loader=yaml.SafeLoader)
+        node = _compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problems.add(mark.line + 1 if mark else 1, "This is not YAML. A text with a colon or a quote needs quotes.")
