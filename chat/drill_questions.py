@@ -1,9 +1,7 @@
-"""What a restored copy is asked about the library.
+"""What a restored copy is asked about the library: questions whose answers the backup knows, and the nearest vectors.
 
-Questions a backup knows the answers to: whoever restores it asks them again, and must be given the same passages.
-
-A question is the title of a document, and is named by the document's version: the manifest, which anybody who reaches
-the store can read, holds ids alone.
+A known question is the title of a document. Whoever restores a backup asks it again, and must find the same passages.
+In the manifest, which anybody who reaches the store can read, the ids of version and passages stand for their words.
 """
 
 from __future__ import annotations

@@ -76,6 +76,7 @@ def register() -> None:
 
 
 def of_people(ids: Collection[UUID]) -> set[UUID]:
+    """The conversations of these people."""
     return set(Conversation.objects.filter(author__in=ids).order_by().values_list("pk", flat=True))
 
 
@@ -93,6 +94,7 @@ def over(before: datetime) -> QuerySet[Conversation]:
 
 
 def forget(conversations: Collection[UUID]) -> None:
+    """Destroy what the tokens of conversations stand for, and the words of settled reports about them."""
     mask_reports.forget(conversations)
     vault.erase(conversations)
 

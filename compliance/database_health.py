@@ -45,6 +45,7 @@ def _parameters() -> dict[str, Any]:
 
 @contextmanager
 def connected(parameters: dict[str, Any]) -> Iterator[Cursor]:
+    """A connection of its own that only reads, with a limit for connecting and for each statement."""
     limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout=1s -c default_transaction_read_only=on"
     own = {
         "autocommit": True,
@@ -139,6 +140,7 @@ def rows(cursor: Cursor, query: str, params: Sequence[Any] = ()) -> list[dict[st
 
 
 def graded(value: float, *, warning: float, failed: float) -> State:
+    """The more, the worse."""
     return State.FAILED if value >= failed else State.WARNING if value >= warning else State.OK
 
 
@@ -307,7 +309,7 @@ def _size(cursor: Cursor) -> Seen:
     if not settings.EMBEDDED:
         return State.OK, f"{words}; its disk is not seen from here", value
     disk = shutil.disk_usage(settings.VAR)
-    state = graded(-disk.free, warning=-max(2 * GB, disk.total // 20), failed=-GB // 2)
+    state = graded(-disk.free, warning=-max(2 * GB, disk.total // 20), failed=-GB // 2)  # the less, the worse
     return state, f"{words}, {disk.free / GB:,.1f} GB free", value | {"free_bytes": disk.free}
 
 
@@ -327,4 +329,5 @@ HEALTH: Final[dict[str, tuple[str, Look]]] = {
 
 
 def health() -> list[Measured]:
+    """How the database is now, look by look."""
     return look(HEALTH)

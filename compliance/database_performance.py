@@ -116,4 +116,5 @@ PERFORMANCE: Final[dict[str, tuple[str, Look]]] = {
 
 
 def performance() -> list[Measured]:
+    """How fast the database is, look by look."""
     return look(PERFORMANCE)

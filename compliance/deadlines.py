@@ -1,14 +1,17 @@
-"""Work that may hang: a server that takes a connection and never answers, a name service that is away.
+"""Work in threads of its own, in the context of whoever begins it; and work that may hang: a server that takes a
+connection and never answers, a name service that is away.
 
-Each piece runs in a thread of its own that nobody waits for longer than its time. What hangs is left behind; its own
-timeouts end it, or the process does.
+Nobody waits for such a thread longer than its time, not even the end of the process. What hangs is left behind; its own
+timeouts end it.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from concurrent.futures import Future, wait
 from contextvars import copy_context
+from functools import partial
 from threading import Thread
 from typing import TypeVar
 
@@ -21,26 +24,31 @@ class Late(Exception):
     """Not done in its time."""
 
 
+def begun(do: Callable[[], T]) -> Future[T]:
+    """It begins now; the future has what it returns or raises."""
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(do())
+        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
+            future.set_exception(error)
+
+    Thread(target=copy_context().run, args=(run,), daemon=True).start()
+    return future
+
+
 def at_once(work: Mapping[str, tuple[float, Callable[[], T]]]) -> dict[str, T | BaseException]:
     """What each piece returned or raised, or Late; all begin now, each with so many seconds. Raises nothing itself."""
-    done: dict[str, T | BaseException] = {}
     began = time.monotonic()
-    threads = {
-        name: Thread(target=copy_context().run, args=(_do, name, piece, done), daemon=True)
-        for name, (_, piece) in work.items()
-    }
-    for one in threads.values():
-        one.start()
-    for name, one in threads.items():
-        one.join(max(0.0, began + work[name][0] - time.monotonic()))
-    seen = dict(done)  # what comes in later is too late
-    return {name: seen.get(name, Late()) for name in work}
+    futures = {name: begun(partial(_do, piece)) for name, (_, piece) in work.items()}
+    for name, future in futures.items():
+        wait([future], max(0.0, began + work[name][0] - time.monotonic()))
+    return {name: (one.exception() or one.result()) if one.done() else Late() for name, one in futures.items()}
 
 
-def _do(name: str, piece: Callable[[], T], done: dict[str, T | BaseException]) -> None:
+def _do(piece: Callable[[], T]) -> T:
     try:
-        done[name] = piece()
-    except BaseException as error:  # noqa: BLE001  # whoever asked for it gets it
-        done[name] = error
+        return piece()
     finally:
         connections.close_all()  # of this thread

@@ -61,6 +61,7 @@ def external(key: str, name: str, probe: Probe, seconds: float = SECONDS) -> Non
 
 
 def known() -> list[str]:
+    """The keys of all services, in the order in which they were registered."""
     return list(_services)
 
 

@@ -14,6 +14,8 @@ from django.core.management.base import BaseCommand
 
 
 class State(StrEnum):
+    """How something is, in the words that are printed."""
+
     OK = "ok"
     ABSENT = "not available"
     """There is nothing to look at here, by configuration or for lack of a part. Nothing is known of it."""

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
+from itertools import chain
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -152,7 +153,7 @@ class Bucket:
             which = {**at, "UploadId": self._s3.create_multipart_upload(**at)["UploadId"]}
         try:
             size, sent = 0, []
-            for number, part in enumerate(_with(first, second, parts), 1):
+            for number, part in enumerate(chain((first, second), parts), 1):
                 with self._told():
                     done = self._s3.upload_part(**which, PartNumber=number, Body=part)
                 sums = {key: value for key, value in done.items() if key == "ETag" or key.startswith("ChecksumC")}
@@ -225,9 +226,3 @@ def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
             number += 1
     if waiting:
         yield bytes(waiting)
-
-
-def _with(first: bytes, second: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield second
-    yield from others

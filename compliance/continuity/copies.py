@@ -8,7 +8,7 @@ from concurrent.futures import wait
 from datetime import datetime
 from queue import Queue
 
-from compliance.continuity import later
+from compliance import deadlines
 from compliance.continuity.refusals import ContinuityError, StoreFailed
 from compliance.continuity.stores import Store
 
@@ -63,7 +63,7 @@ class Copies:
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> None:
         """Raises StoreFailed when the first store fails, and whatever `chunks` raise: then no store has it."""
         writers = [_Writer(store, name, keep_until) for store in self.stores]
-        writing = [later.begun(writer.run) for writer in writers]
+        writing = [deadlines.begun(writer.run) for writer in writers]
         end: _BrokenOff | None = _BrokenOff()
         try:
             for chunk in chunks:

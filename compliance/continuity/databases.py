@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 from uuid import UUID
 
 import psycopg
@@ -73,8 +73,15 @@ def hold(restore_id: UUID) -> Iterator[Hold]:
         yield held
 
 
-def living() -> tuple[str, str] | None:
-    """The restore that runs now: its id and its step. Asked of the server, so that a killed one is not believed."""
+class Living(NamedTuple):
+    """A restore that runs: its id, and the step it is at."""
+
+    restore_id: str
+    step: str
+
+
+def living() -> Living | None:
+    """The restore that runs now. Asked of the server, so that a killed one is not believed."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
@@ -86,7 +93,7 @@ def living() -> tuple[str, str] | None:
     if row is None:
         return None
     restore_id, _, step = row[0].removeprefix(_NAMED).partition(" ")
-    return restore_id, step
+    return Living(restore_id, step)
 
 
 # ── Ways in ───────────────────────────────────────────────────────────────────────────────────────────────────────

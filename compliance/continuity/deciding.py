@@ -44,6 +44,8 @@ NOT_YOUR_ROLE: Final = "Your role does not approve restores."
 
 @dataclass(frozen=True, slots=True)
 class Step:
+    """One step of a restore, in words. `now`: it is at this one, or failed there."""
+
     words: str
     done: bool
     now: bool
@@ -78,7 +80,7 @@ def restorable(backup: Backup) -> bool:
 def step_of(restore: Restore) -> str:
     """Where it is. Of one that runs the server tells: its row is not written to any more towards the end."""
     alive = databases.living() if restore.state == State.RUNNING else None
-    return alive[1] if alive and alive[0] == str(restore.pk) else restore.step
+    return alive.step if alive and alive.restore_id == str(restore.pk) else restore.step
 
 
 def steps(restore: Restore) -> Sequence[Step]:
@@ -91,6 +93,7 @@ def steps(restore: Restore) -> Sequence[Step]:
 
 
 def choices(restore: Restore, user: User) -> Choices:
+    """What this person may do with it now."""
     approves, asks = allows(user, Action.APPROVE_RESTORE), allows(user, Action.ASK_RESTORE)
     waits, own = restore.state == State.REQUESTED, restore.requested_by_id == user.pk
     return Choices(
@@ -98,5 +101,5 @@ def choices(restore: Restore, user: User) -> Choices:
         why_not=(YOURS if own else "" if approves else NOT_YOUR_ROLE) if waits else "",
         cancel=waits and asks,
         accept=restore.state == State.DONE and approves,
-        undo=restore.state == State.DONE and asks and restore.undoes_id is None,
+        undo=restore.state == State.DONE and asks and restore.before_id is not None,
     )

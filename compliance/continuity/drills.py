@@ -39,6 +39,7 @@ State = Drill.State
 Progress = Callable[[str], object]
 
 JOBS: Final = 2
+"""Tables and indexes that pg_restore makes at the same time."""
 ASKED_OF: Final = ("schema", "rows", "audit", "people", "questions")
 """What questions compare with, of the manifest."""
 
@@ -201,7 +202,7 @@ def _by_log(course: _Course, copy: Copy) -> datetime:
     """The newest moment the log leads to; the questions are asked of that as well."""
     with ExitStack() as life:
         with course.step("recover"):
-            server = life.enter_context(moment.newest())
+            server = life.enter_context(moment.at(None))
         name = databases.live_name()
         with server.connect(name) as own:
             reached = own.execute("SELECT pg_last_xact_replay_timestamp()").fetchone()

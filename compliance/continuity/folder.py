@@ -34,20 +34,15 @@ class Folder:
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> int:
         place = self._place(name)
         self._let_go(name)
-        draft = place.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
-        try:
-            with self._told():
-                self._make_folder(place.parent)
-                descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            size = self._write(descriptor, chunks)
+        with self._told():
+            self._make_folder(place.parent)
+        with self._draft(place) as draft:
+            size = self._write(draft, chunks)
             with self._told():
                 if keep_until is not None:
                     self._note(place, keep_until)
                 draft.replace(place)
                 _sync(place.parent)
-        finally:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
         return size
 
     def keep(self, name: str, until: datetime) -> None:
@@ -124,15 +119,29 @@ class Folder:
                 raise StoreFailed(f"It cannot be read until when {name} in {self.name} is kept.") from None
 
     def _note(self, place: Path, until: datetime) -> None:
-        draft = place.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        self._write(descriptor, [until.isoformat().encode("ascii")])
-        draft.replace(_note_of(place))
+        with self._draft(place) as draft:
+            self._write(draft, [until.isoformat().encode("ascii")])
+            draft.replace(_note_of(place))
         _sync(place.parent)
 
-    def _write(self, descriptor: int, chunks: Iterable[bytes]) -> int:
+    @contextmanager
+    def _draft(self, place: Path) -> Iterator[Path]:
+        """A new file beside it, for our account alone. It is gone at the end, unless it took another name."""
+        draft = place.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
+        try:
+            with self._told():
+                draft.touch(mode=0o600, exist_ok=False)
+            yield draft
+        finally:
+            with suppress(OSError):
+                draft.unlink(missing_ok=True)
+
+    def _write(self, draft: Path, chunks: Iterable[bytes]) -> int:
+        """What came of it is on the disk when this returns. What `chunks` raises goes through as it is."""
         size = 0
-        with os.fdopen(descriptor, "wb", buffering=0) as file:
+        with self._told():
+            file = draft.open("wb", buffering=0)
+        with file:
             for chunk in chunks:
                 with self._told():
                     view = memoryview(chunk)

@@ -32,6 +32,7 @@ class Key:
     _signing: Ed25519PrivateKey = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
+        """An Ed25519 signature, 64 bytes."""
         return self._signing.sign(message)
 
     def signed(self, message: bytes, signature: bytes) -> bool:

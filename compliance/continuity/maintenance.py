@@ -125,6 +125,7 @@ def current() -> Shown | None:
 
 
 def on() -> bool:
+    """Whether ClinChat is read-only now, as `current`."""
     return current() is not None
 
 
@@ -156,13 +157,19 @@ def forget() -> None:
 def _newest() -> _Known:
     try:
         number = epoch.current()
-        if number != _known.epoch or time.monotonic() - _known.at > STALE_SECONDS:
+        if _is_stale(number):
             with _reading:
-                _known.shown, _known.ended_at = _read()
-                _known.epoch, _known.at = number, time.monotonic()
+                if _is_stale(number):  # unless another thread has read it meanwhile
+                    _known.shown, _known.ended_at = _read()
+                    _known.epoch, _known.at = number, time.monotonic()
     except (DatabaseError, InterfaceError):
         pass
     return _known
+
+
+def _is_stale(number: int) -> bool:
+    """Whether what is known is not of this epoch, or too old."""
+    return number != _known.epoch or time.monotonic() - _known.at > STALE_SECONDS
 
 
 def _open_one() -> Maintenance | None:

@@ -19,7 +19,8 @@ from django.db import transaction
 
 from clinchat import __version__
 from clinchat.lib import clock
-from compliance.continuity import base, contents, figures, key_copies, later, manifests, programs, pruning, streams
+from compliance import deadlines
+from compliance.continuity import base, contents, figures, key_copies, manifests, programs, pruning, streams
 from compliance.continuity.copies import Copies
 from compliance.continuity.keys import Key
 from compliance.continuity.manifests import Manifest, Part, place
@@ -112,7 +113,7 @@ class Making:
             cursor.execute("SELECT pg_export_snapshot(), clock_timestamp()")
             snapshot, as_of = cursor.fetchone() or ("", None)
             questions = _asked(snapshot)
-            looking = later.begun(partial(_look, cursor, as_of))
+            looking = deadlines.begun(partial(_look, cursor, as_of))
             try:
                 self._put("database.dump", programs.stream("pg_dump", [*_DUMP, f"--snapshot={snapshot}"]))
             except BaseException:

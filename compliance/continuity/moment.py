@@ -28,23 +28,14 @@ _ENDED_BEFORE = "before configured recovery target"
 
 
 @contextmanager
-def at(to_time: datetime, *, store: Store | None = None) -> Iterator[ScratchServer]:
-    """Everything that was committed until `to_time`, and nothing later.
+def at(to_time: datetime | None, *, store: Store | None = None) -> Iterator[ScratchServer]:
+    """Everything that was committed until `to_time`, and nothing later; None: until the last that is in the store.
 
     Raises Outside with the moments there are, LogMissing, what refuses a backup, Unusable and StoreFailed.
     """
     store = store or first()
     copy = _copy_before(store, to_time)
     with recovered(lambda folder: _unpack(store, copy, folder), store, until=to_time) as server:
-        yield server
-
-
-@contextmanager
-def newest(*, store: Store | None = None) -> Iterator[ScratchServer]:
-    """The last that is in the store. Raises what `at` raises."""
-    store = store or first()
-    copy = _copy_before(store, None)
-    with recovered(lambda folder: _unpack(store, copy, folder), store) as server:
         yield server
 
 

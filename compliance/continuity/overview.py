@@ -63,6 +63,7 @@ class Share:
 
     @property
     def over(self) -> bool:
+        """Whether it is more than the limit. What was never measured is neither over it nor within it."""
         return self.value is not None and self.value > self.limit
 
     @property
@@ -130,6 +131,8 @@ class Asked:
 
 @dataclass(frozen=True)
 class Overview:
+    """How backups and recovery stand at a moment. What was never made or measured is None."""
+
     at: datetime
     recoverable: Recoverable | None
     services: Sequence[Exposure]
@@ -252,6 +255,7 @@ class Overview:
 
 
 def overview() -> Overview:
+    """How backups and recovery stand now."""
     now, newest, log = clock.now(), Backup.objects.good(Backup.Kind.FULL).first(), WalShipping.objects.first()
     held, proven = _recoverable(newest, log), _passed().first()
     restored = timedelta(seconds=proven.rto_seconds) if proven and proven.rto_seconds is not None else None

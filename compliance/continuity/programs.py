@@ -9,10 +9,9 @@ from __future__ import annotations
 import shutil
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
-from contextvars import copy_context
 from pathlib import Path
-from threading import Thread
 from typing import IO, Any
 
 from django.conf import settings
@@ -21,6 +20,7 @@ from psycopg import conninfo, pq
 
 from clinchat.local import LocalError, cluster
 from clinchat.local.supervisor import follow_parent
+from compliance import deadlines
 from compliance.continuity.refusals import ContinuityError
 
 CHUNK = 2**20
@@ -156,16 +156,16 @@ class Child:
             **pipes,  # type: ignore[call-overload]  # stdin and stdout
         )
         self._told = b""
-        self._listener = Thread(target=copy_context().run, args=(self._listen,), daemon=True)
-        self._listener.start()
+        self._listener = deadlines.begun(self._listen)
 
     def finish(self) -> None:
         """Wait for its end. Raises ProgramFailed."""
         if code := self.process.wait():
-            self._listener.join(1)
+            wait([self._listener], 1)
             raise ProgramFailed(self.program, code, self._told.decode(errors="replace"))
 
     def kill(self) -> None:
+        """End it, if it has not ended, and close what leads to it. Safe to call again."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -173,7 +173,7 @@ class Child:
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
-        self._listener.join(1)
+        wait([self._listener], 1)
 
     def _listen(self) -> None:
         errors: IO[bytes] = self.process.stderr

@@ -94,6 +94,7 @@ def question(key: str, *, lasting: bool = False) -> Callable[[Ask], Ask]:
 
 
 def keys(*, whole: bool = True) -> list[str]:
+    """Of the questions that are asked unnamed, in their order: of the backup itself, or of a later moment."""
     return [key for key in _questions if key not in BY_NAME and (whole or key not in BACKUP_ONLY)]
 
 

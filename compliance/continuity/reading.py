@@ -1,4 +1,8 @@
-"""Reading backups: which there are, whether one is what was put there, and what is in it. Nothing is written here."""
+"""Reading backups: which there are, whether one is what was put there, and what is in it. Nothing is written here but
+what came of `verify`.
+
+`keys` are the backup keys that may have signed and sealed it; those of this process unless told.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +14,8 @@ import django.db
 from django.db import transaction
 
 from clinchat.lib import clock
-from compliance.continuity import keys as ring
 from compliance.continuity import manifests, streams
-from compliance.continuity.keys import Key
+from compliance.continuity.keys import Key, ring
 from compliance.continuity.manifests import Manifest, Part, place
 from compliance.continuity.refusals import (
     MANIFEST,
@@ -31,13 +34,13 @@ Tell = Callable[[str, int], None]
 """Told the part that is read, and how many of its bytes were."""
 
 
-def quiet(_part: str, _bytes: int) -> None:
+def _quiet(_part: str, _bytes: int) -> None:
     return
 
 
 def entries(store: Store, *, keys: Sequence[Key] | None = None) -> Iterator[tuple[str, Manifest | Refused]]:
     """The folder of each finished backup with its manifest, the oldest first, or with why that is not believed."""
-    known = ring.ring() if keys is None else keys
+    known = keys or ring()
     for entry in store.list(f"{manifests.FOLDER}/"):
         folder, _, name = entry.name.removeprefix(f"{manifests.FOLDER}/").rpartition("/")
         if name == MANIFEST:
@@ -48,7 +51,7 @@ def entries(store: Store, *, keys: Sequence[Key] | None = None) -> Iterator[tupl
 
 
 def listing(store: Store | None = None, *, keys: Sequence[Key] | None = None) -> list[Manifest]:
-    """The finished backups of a store that bear our signature, the oldest first."""
+    """The finished backups of a store, the first unless told, that bear our signature; the oldest first."""
     return [one for _, one in entries(store or first(), keys=keys) if isinstance(one, Manifest)]
 
 
@@ -63,18 +66,18 @@ def signed(store: Store, key: str, *, keys: Sequence[Key] | None = None) -> tupl
         data = read(store, place(key, MANIFEST), most=manifests.MOST)
     except (Absent, ValueError):
         raise Missing from None
-    found = manifests.read(data, keys=ring.ring() if keys is None else keys)
+    found = manifests.read(data, keys=keys or ring())
     if found.key != key or not found.key.endswith(f"-{UUID(found.id).hex[:8]}"):
         raise Replayed
     return found, manifests.sha256(data)
 
 
-def check(store: Store, key: str, *, keys: Sequence[Key] | None = None, progress: Tell = quiet) -> Manifest:
+def check(store: Store, key: str, *, keys: Sequence[Key] | None = None, progress: Tell = _quiet) -> Manifest:
     """Read the whole of a backup and authenticate every byte of it; only then is any of it used.
 
     Raises a Refused: Unsigned, WrongKey, TooNew, Replayed, Missing, Truncated, Altered.
     """
-    known = ring.ring() if keys is None else keys
+    known = keys or ring()
     lying = list(store.list(place(key)))  # first: a store that is away is not a backup that is missing
     found, digest = signed(store, key, keys=known)
     _refuse_replays(store, found, digest, known)
@@ -92,7 +95,7 @@ def check(store: Store, key: str, *, keys: Sequence[Key] | None = None, progress
     return found
 
 
-def verify(key: str, *, store: Store | None = None, progress: Tell = quiet) -> Manifest:
+def verify(key: str, *, store: Store | None = None, progress: Tell = _quiet) -> Manifest:
     """As `check`, and what came of it is on record with the backup. What could not be read is no verification."""
     try:
         found = check(store or first(), key, progress=progress)
@@ -105,9 +108,9 @@ def verify(key: str, *, store: Store | None = None, progress: Tell = quiet) -> M
 
 def extract(store: Store, key: str, part: str, *, keys: Sequence[Key] | None = None) -> Iterator[bytes]:
     """The plaintext of a part, after `check`. Raises a Refused, at the latest after the last piece."""
-    known = ring.ring() if keys is None else keys
+    known = keys or ring()
     found = manifest(store, key, keys=known)
-    yield from _authenticated(store, found, found.part(part), known, quiet)
+    yield from _authenticated(store, found, found.part(part), known, _quiet)
 
 
 def _authenticated(store: Store, of: Manifest, part: Part, keys: Sequence[Key], progress: Tell) -> Iterator[bytes]:

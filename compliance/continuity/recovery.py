@@ -74,6 +74,10 @@ class NothingToGoBackTo(Refused):
     words = "There is no snapshot from before a deployment or a restore."
 
 
+class NoWayBack(Refused):
+    words = "No snapshot was made before it, so it cannot be undone."
+
+
 @dataclass(frozen=True)
 class Status:
     """Where things stand. `step` is told by the server and so only while somebody works."""
@@ -111,7 +115,8 @@ def request(
 
 
 def rollback_target() -> Backup | None:
-    """What an emergency rollback goes back to: the newest snapshot from before a deployment or a restore."""
+    """What an emergency rollback goes back to: the newest snapshot from before a deployment or a restore, unless it was
+    found damaged when it was read back."""
     return Backup.objects.good(Backup.Kind.FULL).filter(type__in=BACK_TO).first()
 
 
@@ -157,11 +162,11 @@ def accept(*, restore_id: UUID, actor: User | None) -> Restore:
 @transaction.atomic
 def undo(*, restore_id: UUID, actor: User | None, reason: str) -> Restore:
     """Bring back what was there before: restore the snapshot that was made then. One person; ClinChat is read-only and
-    nobody has worked with it since. Raises Decided.
+    nobody has worked with it since. Raises Decided, and NoWayBack of one that replaced a database that was lost.
     """
     restore = _decide(restore_id, State.DONE)
     if restore.before_id is None:
-        raise NothingToGoBackTo
+        raise NoWayBack
     restore.state = State.UNDONE
     restore.save(update_fields=["state"])
     back = _open(
@@ -218,8 +223,8 @@ def status() -> Status:
     return Status(
         open=restores.filter(state__in=Restore.OPEN).first(),
         last=restores.exclude(state__in=Restore.OPEN).first(),
-        running=alive is not None and alive[0] != str(_NOBODY),
-        step=alive[1] if alive else "",
+        running=alive is not None and alive.restore_id != str(_NOBODY),
+        step=alive.step if alive else "",
         read_only=maintenance.on(),
     )
 

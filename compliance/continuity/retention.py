@@ -6,18 +6,22 @@ it can be broken off, begun again, and run twice at once. Holds are asked in the
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 from django.conf import settings
-from django.db import transaction
+from django.db import DatabaseError, transaction
 from django.db.models import Model, Q, QuerySet
 
 from clinchat.lib import clock
 from compliance.continuity import holds
+from compliance.logs.faults import kind
 from compliance.models import Purge
+
+logger = logging.getLogger("clinchat.continuity")
 
 BATCH: Final = 200
 DOCUMENTED: Final = "45 CFR 164.316(b)(2)(i)"
@@ -136,24 +140,35 @@ def log(key: str, name: str, model: type[Model], since: str, past: Past, *, pers
 
 
 def rules() -> list[Rule]:
+    """All of them, in the order in which they were added."""
     return list(_rules.values())
 
 
 def named(key: str) -> Rule:
-    """Raises KeyError."""
+    """The rule of that key. Raises KeyError."""
     return _rules[key]
 
 
 def purge(*, dry_run: bool, only: Collection[str] = ()) -> list[Turned]:
     """One turn of every rule, or of some; what was removed is on record. A dry run counts what is due.
 
-    Raises KeyError for a rule there is not, and KeptElsewhere for one that removes nothing here.
+    Raises KeyError for a rule there is not, KeptElsewhere for one that removes nothing here, and DatabaseError, after
+    the turn of the others, where that of a rule failed.
     """
     chosen = [named(key) for key in only] or [one for one in rules() if one.removes]
     for one in chosen:
         if not one.removes:
             raise KeptElsewhere(one)
-    return [_count(one) if dry_run else _turn(one) for one in chosen]
+    turned, failed = [], None
+    for one in chosen:
+        try:
+            turned.append(_count(one) if dry_run else _turn(one))
+        except DatabaseError as error:
+            logger.error("rule %s was not carried out: %s", one.key, kind(error), extra={"code": "RETENTION"})
+            failed = error
+    if failed is not None:
+        raise failed
+    return turned
 
 
 def waiting(one: Rule) -> Turned:

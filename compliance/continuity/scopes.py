@@ -25,10 +25,12 @@ def keep(*, of_people: OfPeople, exists: Callable[[UUID], bool]) -> None:
 
 
 def of_people(ids: Collection[UUID]) -> set[UUID]:
+    """The conversations of people, as all apps together know them."""
     return set().union(*(find(ids) for find in _of_people)) if ids else set()
 
 
 def of_patients(pseudonyms: Collection[str]) -> set[UUID]:
+    """The conversations in which one of these patients was named by the record number."""
     named = VaultEntry.objects.filter(patient__in=list(pseudonyms)).exclude(patient="")
     return set(named.order_by().values_list("scope", flat=True)) if pseudonyms else set()
 

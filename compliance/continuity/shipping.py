@@ -99,6 +99,7 @@ class Shipper:
         self._bytes, self._failure = 0, ""
 
     def turn(self) -> None:
+        """Ship what there is, once; what went wrong is in the log and in the report, and raises nothing."""
         try:
             failure = self._turn()
         except psycopg.Error:
@@ -120,6 +121,7 @@ class Shipper:
         self._report(Progress(self._targets[0].shipped if self._targets else None, self._bytes, failure))
 
     def close(self) -> None:
+        """End the receiver and the connection. The slot stays: the server keeps the log for the next one."""
         self._stop_receiving()
         self._disconnect()
 
@@ -340,14 +342,17 @@ class Spool:
             raise Lost("Part of the log was lost before it was shipped.")
 
     def drop_before(self, number: int) -> None:
+        """Remove the complete segments before this one."""
         for each in self.whole():
             if each < number:
                 (self.folder / self.log.segment(each)).unlink()
 
     def size(self) -> int:
+        """Bytes of all that is in it."""
         return sum(path.stat().st_size for path in self.folder.iterdir())
 
     def clear(self) -> None:
+        """Remove everything, for a log that begins anew."""
         for path in self.folder.iterdir():
             path.unlink()
 

@@ -11,6 +11,7 @@ from django.db import DatabaseError, close_old_connections
 from kombu.exceptions import OperationalError
 
 from clinchat.lib import clock
+from compliance.continuity import backups
 from compliance.continuity.base import written
 from compliance.continuity.refusals import ContinuityError
 from compliance.continuity.wal import Shipped
@@ -30,7 +31,9 @@ class Progress:
 
     shipped: Shipped | None
     bytes: int
+    """Put into all stores since the process began."""
     failure: str
+    """In words; empty: none."""
 
 
 class Record:
@@ -53,6 +56,7 @@ class Record:
 
 
 def write(progress: Progress) -> None:
+    """Into the row. While nothing was shipped yet there is none to say it in."""
     row = {"bytes": progress.bytes, "failure": progress.failure[:200], "updated_at": clock.now()}
     if shipped := progress.shipped:
         row |= {
@@ -67,17 +71,9 @@ def write(progress: Progress) -> None:
 
 
 def ask_for_copy(shipped: Shipped) -> None:
-    """Once a day, and when the log had to begin anew."""
-    from compliance.continuity import backups
-
+    """Have the server's files copied once a day, and when the log had to begin anew."""
     copies, now = Backup.objects.filter(kind=Backup.Kind.BASE), clock.now()
     usable = copies.filter(state=Backup.State.COMPLETE, as_of__gt=max(shipped.since, now - BASE_EVERY))
     if usable.exists() or copies.filter(requested_at__gt=now - _ASK_AGAIN, as_of=None).exists():
         return
-    backups.request(
-        type=Backup.Type.SCHEDULED,
-        name="Copy for going back to a moment",
-        reason="",
-        actor=None,
-        kind=Backup.Kind.BASE,
-    )
+    backups.request(type=Backup.Type.SCHEDULED, name="Copy for going back to a moment", kind=Backup.Kind.BASE)

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -49,7 +50,7 @@ def decrypt(chunks: Iterable[bytes], *, keys: Sequence[Key], place: str) -> Iter
     source = iter(chunks)
     header, rest = _head(source, part)
     cipher, bound = _opened(header, keys, place, part), header + place.encode()
-    for number, frame, last in _numbered(_joined(rest, source), _SEALED):
+    for number, frame, last in _numbered(chain((rest,), source), _SEALED):
         if len(frame) < TAG:
             raise Truncated(part)
         try:
@@ -98,11 +99,6 @@ def _opened(header: bytes, keys: Sequence[Key], place: str, part: str) -> AESGCM
 
 def _nonce(prefix: bytes, number: int, *, last: bool) -> bytes:
     return prefix + number.to_bytes(4, "big") + bytes([last])
-
-
-def _joined(first: bytes, others: Iterator[bytes]) -> Iterator[bytes]:
-    yield first
-    yield from others
 
 
 def _numbered(chunks: Iterable[bytes], size: int) -> Iterator[tuple[int, bytes, bool]]:

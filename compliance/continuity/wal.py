@@ -12,6 +12,7 @@ import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -61,9 +62,11 @@ class Log:
         return f"{self.timeline:08X}{number // each:08X}{number % each:08X}"
 
     def number(self, segment: str) -> int:
+        """The other way round: 0 is the first."""
         return int(segment[8:16], 16) * (2**32 // self.segment_bytes) + int(segment[16:24], 16)
 
     def place(self, name: str) -> str:
+        """The name in a store of a segment, or of `shipped`."""
         return place(self.system, name)
 
 
@@ -127,12 +130,7 @@ def _headed(pieces: Iterator[bytes], name: str) -> tuple[dict[str, str], Iterato
     line, mark, rest = next(pieces).partition(b"\n")
     if not mark or len(line) > _LONGEST_LINE:
         raise Altered(name)
-
-    def others() -> Iterator[bytes]:
-        yield rest
-        yield from pieces
-
-    return json.loads(line), others()
+    return json.loads(line), chain((rest,), pieces)
 
 
 def _inflated(inflate: Any, piece: bytes, name: str) -> Iterator[bytes]:

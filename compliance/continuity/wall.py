@@ -129,6 +129,7 @@ def on_connection(connection: Any, **_: Any) -> None:
 
 
 def goes_on(task: Any) -> bool:
+    """Whether the task runs while ClinChat is read-only."""
     return task.name in GOES_ON or task.queue in GOING_ON
 
 

@@ -11,19 +11,17 @@ import ipaddress
 import os
 import re
 import socket
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import suppress
-from contextvars import copy_context
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
-from threading import Thread
 from typing import Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
+from compliance import deadlines
 from compliance.models import Asset
 
 Kind = Asset.Kind
@@ -239,22 +237,12 @@ def loopback(host: str) -> bool:
 
 def addresses(hosts: Iterable[str]) -> dict[str, list[str]]:
     """What the name service says of each host, all asked at once; nothing for those it does not answer in time."""
-    found: dict[str, list[str]] = {}
-    asked = [
-        Thread(target=copy_context().run, args=(_look_up, host, found), daemon=True)
-        for host in set(filter(None, hosts))
-    ]
-    ends = time.monotonic() + LOOKUP_SECONDS
-    for one in asked:
-        one.start()
-    for one in asked:
-        one.join(max(0.0, ends - time.monotonic()))
-    return dict(found)
+    asked = {host: (LOOKUP_SECONDS, partial(_look_up, host)) for host in set(filter(None, hosts))}
+    return {host: found for host, found in deadlines.at_once(asked).items() if isinstance(found, list)}
 
 
-def _look_up(host: str, found: dict[str, list[str]]) -> None:
-    with suppress(OSError, UnicodeError):
-        found[host] = sorted({str(one[4][0]) for one in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
+def _look_up(host: str) -> list[str]:
+    return sorted({str(one[4][0]) for one in socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)})
 
 
 def own_network(found: list[str]) -> bool:

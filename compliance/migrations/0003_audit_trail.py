@@ -520,7 +520,7 @@ class Migration(migrations.Migration):
                         choices=[
                             ("requested", "Waits for a second person"),
                             ("done", "Done"),
-                            ("cancelled", "Cancelled"),
+                            ("cancelled", "Canceled"),
                         ],
                         default="requested",
                         max_length=10,

@@ -324,7 +324,7 @@ class Migration(migrations.Migration):
                             ("refused", "Refused"),
                             ("withdrawn", "Withdrawn"),
                             ("expired", "Expired"),
-                            ("cancelled", "Cancelled"),
+                            ("cancelled", "Canceled"),
                         ],
                         default="waiting",
                         max_length=10,

@@ -438,7 +438,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("requested", "Waits for a second person"),
-                            ("cancelled", "Cancelled"),
+                            ("cancelled", "Canceled"),
                             ("approved", "About to begin"),
                             ("running", "Running"),
                             ("failed", "Failed; nothing was changed"),

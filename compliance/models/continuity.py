@@ -92,7 +92,7 @@ class Restore(models.Model):
 
     class State(models.TextChoices):
         REQUESTED = "requested", "Waits for a second person"
-        CANCELLED = "cancelled", "Cancelled"
+        CANCELLED = "cancelled", "Canceled"
         APPROVED = "approved", "About to begin"
         RUNNING = "running", "Running"
         FAILED = "failed", "Failed; nothing was changed"

@@ -85,7 +85,7 @@ class AuditPurge(models.Model):
     class Status(models.TextChoices):
         REQUESTED = "requested", "Waits for a second person"
         DONE = "done", "Done"
-        CANCELLED = "cancelled", "Cancelled"
+        CANCELLED = "cancelled", "Canceled"
 
     id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
     before = models.DateField(help_text="First day of the first month that is kept.")

@@ -446,6 +446,18 @@ def test_what_is_done_is_accepted_or_undone() -> None:
     assert not Maintenance.objects.filter(ended_at=None).exists()
 
 
+def test_what_replaced_a_lost_database_is_not_undone() -> None:
+    one = asked(state="done", emergency=True, decided_by=cast.sam(), started_at=clock.now())
+    client, address = visit("otto"), reverse("restore", args=[one.pk])
+    shown = words(client.get(address))
+    assert "No snapshot was made before it" in shown
+    assert "Undo the restore" not in shown
+    answer = client.post(reverse("restore-undo", args=[one.pk]), {"reason": "A bad import."}, follow=True)
+    assert "so it cannot be undone" in words(answer)
+    one.refresh_from_db()
+    assert one.state == Restore.State.DONE
+
+
 def test_nothing_of_nothing() -> None:
     client, nothing = visit("sam"), uuid4()
     for name in ("snapshot", "restore"):

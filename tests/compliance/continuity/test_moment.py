@@ -211,7 +211,7 @@ def test_the_newest_copy_before_the_moment_is_taken(past: Past, backup: Folder) 
 
 @pytest.mark.django_db
 def test_the_last_of_a_backup(past: Past, backup: Folder) -> None:
-    with moment.newest(store=backup) as server:
+    with moment.at(None, store=backup) as server:
         assert beats(server)[-1] >= past.as_of - SECOND
 
 
@@ -240,7 +240,7 @@ def test_moments_that_cannot_be_gone_back_to(past: Past, backup: Folder) -> None
 
 @pytest.mark.django_db
 def test_a_store_without_a_copy(past: Past, spare: Folder) -> None:
-    with pytest.raises(Outside, match="no copy yet"), moment.newest(store=spare):
+    with pytest.raises(Outside, match="no copy yet"), moment.at(None, store=spare):
         pass
 
 
@@ -250,7 +250,7 @@ def test_a_flipped_bit_in_a_stored_copy_is_refused(past: Past, backup: Folder) -
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(Altered), moment.newest(store=backup):
+    with pytest.raises(Altered), moment.at(None, store=backup):
         pass
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import threading
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 from io import StringIO
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, connections, transaction
+from django.db import DatabaseError, connection, connections, transaction
 
 from chat import services
 from chat.models import Conversation, InteractionCheck, Turn
@@ -155,6 +156,20 @@ def test_logs_go_after_their_time_but_not_those_of_a_person_on_hold(settings: An
     assert (found["notices"], found["places"]) == ((1, 1), (1, 1))
     kept = set(Notice.objects.filter(user=cast.bob()).values_list("pk", flat=True))
     assert kept == {young.pk, mailing.pk}
+
+
+def test_a_rule_that_fails_keeps_no_other_from_its_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(keys: object) -> None:
+        raise DatabaseError
+
+    past = clock.now() - timedelta(days=5000)
+    Notice.objects.create(user=cast.bob(), title="t", text="x", created_at=past)
+    KnownPlace.objects.create(user=cast.bob(), network="192.0.2.0/24", address="192.0.2.1", last_seen=past)
+    monkeypatch.setitem(retention._rules, "notices", replace(retention.named("notices"), remove=broken))
+    with pytest.raises(DatabaseError):
+        retention.purge(dry_run=False)
+    assert Notice.objects.exists()
+    assert not KnownPlace.objects.exists()
 
 
 def test_it_goes_in_batches_past_what_is_held(monkeypatch: pytest.MonkeyPatch) -> None:
