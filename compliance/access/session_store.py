@@ -9,8 +9,9 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import CreateError, UpdateError
 from django.contrib.sessions.backends.db import SessionStore as DatabaseStore
 from django.contrib.sessions.exceptions import SessionInterrupted
-from django.db import IntegrityError, transaction
+from django.db import IntegrityError, InternalError, transaction
 from django_otp import DEVICE_ID_SESSION_KEY
+from psycopg.errors import ReadOnlySqlTransaction
 
 from clinchat.lib import clock
 from compliance import audit
@@ -137,8 +138,14 @@ class SessionStore(DatabaseStore):
         if 0 <= (now - row.seen_at).total_seconds() < TOUCH_SECONDS:
             return row.expire_date
         end, source = self.get_expiry_date(modification=now), self.origin.source or row.source
-        if not Session.objects.filter(pk=row.pk).update(seen_at=now, expire_date=end, source=source):
-            return None
+        try:
+            with transaction.atomic():
+                if not Session.objects.filter(pk=row.pk).update(seen_at=now, expire_date=end, source=source):
+                    return None
+        except InternalError as error:
+            if isinstance(error.__cause__, ReadOnlySqlTransaction):  # towards the end of a restore: people still read
+                return row.expire_date
+            raise
         row.seen_at, row.expire_date, row.source = now, end, source
         return end
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from threading import Event, Thread
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -23,6 +24,7 @@ from compliance.continuity.refusals import ContinuityError
 CONTROL: Final = "postgres"
 FROZEN: Final = "default_transaction_read_only"
 EXCHANGE_TRIES: Final = 12
+EMPTIED_EVERY: Final = 0.05
 _LOCK: Final = 0x72657374  # "rest": one restore at a time on a server
 _NAMED: Final = "restore "
 """How the connection of a living restore calls itself, before the restore's id and its step."""
@@ -244,20 +246,44 @@ def end_sessions(control: psycopg.Connection, name: str) -> None:
 def exchange(control: psycopg.Connection, *, live: str, new: str, before: str) -> None:
     """`live` becomes `before`, and `new` becomes `live`: both or neither. Raises StillUsed.
 
-    PostgreSQL lets nobody in between the two, and refuses while somebody is in one of them.
+    PostgreSQL lets nobody in between the two, and refuses while somebody is in one of them: it waits five seconds for
+    them to go. Whoever came in before that is ended meanwhile, so a busy portal is exchanged as fast as an idle one.
     """
     for _ in range(EXCHANGE_TRIES):
         for name in (live, new):
             end_sessions(control, name)
         try:
-            with control.transaction():
+            with _kept_empty(live, new), control.transaction():
                 if exists(control, live):
                     _rename(control, live, before)
                 _rename(control, new, live)
             return
-        except psycopg.errors.ObjectInUse:  # somebody was quicker than the lock
+        except psycopg.errors.ObjectInUse:  # somebody does not go
             time.sleep(0.1)
     raise StillUsed
+
+
+@contextmanager
+def _kept_empty(*names: str) -> Iterator[None]:
+    """Inside, whoever gets into one of these databases is put out again. Needs no right that outlives this process."""
+    over = Event()
+
+    def keep() -> None:
+        with suppress(psycopg.Error), connect(CONTROL) as other:
+            while not over.wait(EMPTIED_EVERY):
+                other.execute(
+                    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
+                    "WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
+                    [list(names)],
+                )
+
+    keeper = Thread(target=keep, daemon=True)
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
 
 
 def _rename(control: psycopg.Connection, name: str, to: str) -> None:

@@ -196,6 +196,15 @@ class Overview:
         return [one for one in self.services if one.at_risk.over or one.at_risk.value is None]
 
     @property
+    def log_words(self) -> str:
+        """Why the log leads no further than the last backup."""
+        if self.log is None:
+            return "The log is not shipped, so what was written since would be lost."
+        if self.held is not None and self.log.as_of > self.held:
+            return "The log is shipped; the copy of the files that it follows is still to be made."
+        return f"The log in the store ends before it, {ui_tags.moment(self.log.as_of)}."
+
+    @property
     def restore_tag(self) -> Tag | None:
         return deciding.tag(self.restore) if self.restore else None
 

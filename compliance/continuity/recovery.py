@@ -49,7 +49,7 @@ class NeedsMoment(Refused):
 class OutOfReach(Refused):
     """`words` say from when to when one can go back."""
 
-    words = "No moment can be brought back: the log and a copy that it follows are not in the store."
+    words = "No moment after this snapshot can be brought back: the log in the store does not reach one."
 
     def __init__(self, reach: tuple[datetime, datetime] | None = None) -> None:
         super().__init__()
@@ -68,6 +68,10 @@ class SamePerson(Refused):
 
 class Decided(Refused):
     words = "That was decided already."
+
+
+class NotDone(Refused):
+    words = "The restore is not done, so there is nothing to accept or to undo yet."
 
 
 class NothingToGoBackTo(Refused):
@@ -149,7 +153,7 @@ def cancel(*, restore_id: UUID, actor: User) -> Restore:
 
 @transaction.atomic
 def accept(*, restore_id: UUID, actor: User | None) -> Restore:
-    """What came back is good: people may write again, and the old database is removed. Raises Decided."""
+    """What came back is good: people may write again, and the old database is removed. Raises NotDone and Decided."""
     restore = _decide(restore_id, State.DONE)
     restore.state = State.ACCEPTED
     restore.save(update_fields=["state"])
@@ -239,6 +243,7 @@ def reach(backup: Backup) -> tuple[datetime, datetime] | None:
     if not log or not copy or not copy.as_of or not backup.as_of:
         return None
     first = max(copy.as_of, backup.as_of)
+    first += timedelta(microseconds=-first.microsecond % 1_000_000)  # moments are named by whole seconds
     return (first, log.as_of) if first <= log.as_of else None
 
 
@@ -264,7 +269,8 @@ def _open(restore: Restore) -> Restore:
 def _decide(restore_id: UUID, state: Restore.State) -> Restore:
     restore = Restore.objects.select_for_update().filter(pk=restore_id, state=state).first()
     if restore is None:
-        raise Decided
+        coming = Restore.objects.filter(pk=restore_id, state__in=(State.REQUESTED, State.APPROVED, State.RUNNING))
+        raise NotDone if state == State.DONE and coming.exists() else Decided
     return restore
 
 

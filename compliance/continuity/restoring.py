@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 from django.db import DatabaseError, transaction
 
-from clinchat.lib import clock
+from clinchat.lib import clock, ui_tags
 from compliance.access import epoch
 from compliance.audit import gaps, triggers, verify
 from compliance.continuity import backups, databases, deciding, figures, keeping, loading, maintenance, sources, wall
@@ -158,7 +158,7 @@ class _Work:
             return
         self.restore.before = backups.create(
             type=Backup.Type.PRE_RESTORE,
-            name=f"Before {self.restore.backup.name}"[:80],
+            name=f"Before the restore {ui_tags.on(clock.now())}",
             reason=self.restore.reason,
             actor=self.restore.requested_by,
         )

@@ -84,6 +84,7 @@ def test_data_at_risk_is_counted_from_the_log_where_a_base_copy_leads_to_it() ->
     assert found.recoverable
     assert not found.recoverable.by_log
     assert {one.name for one in found.over} == {one.name for one in overview.SERVICES}
+    assert "that it follows is still to be made" in words(visit("audra").get(PAGE))
     backup(hours=40, kind="base")
     assert not overview.overview().recoverable.by_log  # type: ignore[union-attr]  # there is one
     backup(hours=20, kind="base")
@@ -92,6 +93,16 @@ def test_data_at_risk_is_counted_from_the_log_where_a_base_copy_leads_to_it() ->
     assert found.recoverable.by_log
     assert found.over == []
     assert "20 s of 15 min" in words(visit("audra").get(PAGE))
+
+
+def test_why_the_log_leads_no_further_than_the_last_backup() -> None:
+    newest = backup(hours=1)
+    assert "The log is not shipped" in words(visit("audra").get(PAGE))
+    shipped(seconds=7200)
+    shown = words(visit("audra").get(PAGE))
+    assert "The log is not shipped" not in shown
+    assert "The log in the store ends before it" in shown
+    assert overview.recoverable().at == newest.as_of  # type: ignore[union-attr]  # there is one
 
 
 def test_a_damaged_backup_is_no_good_one() -> None:
