@@ -8,6 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.utils import timezone
 
+from compliance.continuity import wal
 from compliance.free_text import FreeTextField
 from compliance.models import Backup
 
@@ -64,7 +65,8 @@ class RestoreForm(forms.Form):
         if reach is None:
             del self.fields["to_time"]
         else:
-            first, last = (f"{timezone.localtime(one):%Y-%m-%d %H:%M:%S}" for one in reach)
+            ends = (wal.whole_second(reach[0]), reach[1])
+            first, last = (f"{timezone.localtime(one):%Y-%m-%d %H:%M:%S}" for one in ends)
             self.fields["to_time"].help_text = f"Any second from {first} to {last}. Empty: what the snapshot holds."
 
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from threading import Event, Thread
+from threading import Event
 from typing import Final, NamedTuple
 from uuid import UUID
 
@@ -20,6 +21,7 @@ from psycopg import sql
 from compliance.audit import lane
 from compliance.continuity import programs
 from compliance.continuity.refusals import ContinuityError
+from compliance.deadlines import begun
 
 CONTROL: Final = "postgres"
 FROZEN: Final = "default_transaction_read_only"
@@ -277,13 +279,12 @@ def _kept_empty(*names: str) -> Iterator[None]:
                     [list(names)],
                 )
 
-    keeper = Thread(target=keep, daemon=True)
-    keeper.start()
+    keeper = begun(keep)
     try:
         yield
     finally:
         over.set()
-        keeper.join()
+        wait([keeper])
 
 
 def _rename(control: psycopg.Connection, name: str, to: str) -> None:

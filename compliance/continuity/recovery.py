@@ -54,7 +54,7 @@ class OutOfReach(Refused):
     def __init__(self, reach: tuple[datetime, datetime] | None = None) -> None:
         super().__init__()
         if reach is not None:
-            first, last = map(wal.shown, reach)
+            first, last = wal.shown(wal.whole_second(reach[0])), wal.shown(reach[1])
             self.words = f"That moment cannot be brought back. Name one from {first} to {last}."  # type: ignore[misc]
 
 
@@ -243,7 +243,6 @@ def reach(backup: Backup) -> tuple[datetime, datetime] | None:
     if not log or not copy or not copy.as_of or not backup.as_of:
         return None
     first = max(copy.as_of, backup.as_of)
-    first += timedelta(microseconds=-first.microsecond % 1_000_000)  # moments are named by whole seconds
     return (first, log.as_of) if first <= log.as_of else None
 
 

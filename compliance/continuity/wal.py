@@ -243,6 +243,11 @@ def shown(moment: datetime) -> str:
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
+def whole_second(moment: datetime) -> datetime:
+    """The first one from then on. People name moments by seconds: of the first that can be had, this is."""
+    return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
+
+
 def spool() -> Path:
     """The folder of the log that is not in every store yet."""
     return Path(settings.VAR) / "wal"

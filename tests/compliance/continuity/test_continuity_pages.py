@@ -102,7 +102,7 @@ def test_why_the_log_leads_no_further_than_the_last_backup() -> None:
     shown = words(visit("audra").get(PAGE))
     assert "The log is not shipped" not in shown
     assert "The log in the store ends before it" in shown
-    assert overview.recoverable().at == newest.as_of  # type: ignore[union-attr]  # there is one
+    assert overview.overview().recoverable.at == newest.as_of  # type: ignore[union-attr]  # there is one
 
 
 def test_a_damaged_backup_is_no_good_one() -> None:
