@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from argparse import ArgumentParser, ArgumentTypeError
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
-from django.db import DatabaseError
 from django.utils.dateparse import parse_datetime
 
 from compliance.continuity import recovery, restoring, sources, whole
@@ -22,8 +21,6 @@ HELP = (
     "on the page it takes two people. Exit code 0: done; 1: nothing was changed, and why; 3: the backup is not what "
     "was put into the store."
 )
-
-UNCHECKED: Final = "Not kept: it could not be checked for patient identifiers."
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -82,14 +79,6 @@ def run(options: dict[str, Any], console: Console) -> int:
         raise ContinuityError(refused.words) from None
 
 
-def _kept(reason: str) -> str:
-    """The reason as it may be kept of a lost database, which waits for nothing: what cannot be checked is left out."""
-    try:
-        return prose(reason, where="restore.reason", longest=LONGEST_REASON)
-    except (ContinuityError, DatabaseError):  # what was found is counted in the database
-        return UNCHECKED
-
-
 def _asked_for(options: dict[str, Any], reason: str) -> Restore:
     backup = Backup.objects.filter(key=options["key"]).first()
     if backup is None:
@@ -128,7 +117,7 @@ def _carry_out(restore: Restore, console: Console) -> int:
 
 
 def _everything(options: dict[str, Any], console: Console) -> int:
-    lost = whole.Lost(options["key"], _kept(options["reason"]), options["to_time"], options["replace_live"])
+    lost = whole.Lost(options["key"], options["reason"], options["to_time"], options["replace_live"])
     restore = whole.bring_back(lost)
     console.say(
         f"Everything is back as of {restore.report['as_of']}. All sessions, tokens, links and recovery codes ended. "
