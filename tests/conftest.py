@@ -48,12 +48,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(scope="session")
+def django_db_modify_db_settings(django_db_modify_db_settings: None, django_db_blocker: Any) -> None:
+    from tests import migrated
+
+    with django_db_blocker.unblock():
+        migrated.use()
+
+
+@pytest.fixture(scope="session")
 def django_db_setup(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
     """Transactional tests empty every table afterwards, which the tables on record rightly refuse."""
     from compliance.audit import lane
-    from tests import emptying, trail  # models can be imported from here on
+    from tests import emptying, migrated, trail  # models can be imported from here on
 
     with django_db_blocker.unblock():
+        migrated.keep()
         trail.allow_truncate()
         emptying.hurry()
     yield

@@ -26,11 +26,13 @@ def test_the_newest_moment_is_asked_too(tmp_path: Path) -> None:
         thread.start()
         try:
             backups.create(type=Backup.Type.MANUAL, name="Copy", kind=Backup.Kind.BASE)
-            User.objects.filter(pk=cast.alice().pk).update(title="Changed later")
+            alice = User.objects.filter(pk=cast.alice().pk)
+            alice.update(title="Changed later")
             written = time.time()
             deadline = time.monotonic() + 60
             while (covered := moment.covered()) is None or covered[1].timestamp() < written:
                 assert time.monotonic() < deadline, "the log is not shipped"
+                alice.update(title="Changed later")  # where nobody writes, the server lets its log rest for 15 seconds
                 time.sleep(0.2)
         finally:
             over.set()
