@@ -57,7 +57,7 @@ def register() -> None:
             held=_of_held_people,
             remove=_remove_checks,
         ),
-        retention.log(
+        retention.log_rule(
             "proofs",
             "Nightly proofs of the search index",
             IndexProof,

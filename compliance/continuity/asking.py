@@ -68,7 +68,7 @@ class Asker:
         }
         try:
             self._say(start)
-        except NotAnswered:
+        except BaseException:  # also what breaks the drill off: the process must not outlive it
             self.__exit__()
             raise
         return self

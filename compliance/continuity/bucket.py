@@ -57,7 +57,7 @@ class Bucket:
 
     @cached_property
     def locks(self) -> bool:
-        with self._told():
+        with self._as_store_failed():
             try:
                 found = self._s3.get_object_lock_configuration(Bucket=self._bucket)
             except self._s3.exceptions.ClientError as error:
@@ -67,19 +67,19 @@ class Bucket:
         return bool(found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
 
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> int:
-        self._let_go(name)
+        self._require_free(name)
         size, made = self._upload(self._at(name), _parts(chunks))
         if keep_until is not None:
             self.keep(name, keep_until)
         elif made.get("VersionId", "null") != "null":
-            self._forget(name, but=made["VersionId"])  # what is replaced is gone
+            self._remove_versions(name, but=made["VersionId"])  # what is replaced is gone
         return size
 
     def keep(self, name: str, until: datetime) -> None:
         kept = self._kept_until(name, missing=Absent(f"{name} is not in {self.name}."))
         if kept is not None and kept >= until:
             return
-        with self._told():
+        with self._as_store_failed():
             if self.locks:
                 retention = {"Mode": "COMPLIANCE", "RetainUntilDate": until}
                 self._s3.put_object_retention(**self._at(name), Retention=retention)
@@ -88,7 +88,7 @@ class Bucket:
                 self._s3.put_object_tagging(**self._at(name), Tagging={"TagSet": [tag]})
 
     def open(self, name: str) -> Iterator[bytes]:
-        with self._told():
+        with self._as_store_failed():
             try:
                 body = self._s3.get_object(**self._at(name))["Body"]
             except self._s3.exceptions.ClientError as error:
@@ -101,18 +101,18 @@ class Bucket:
                 body.close()
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        with self._told():
+        with self._as_store_failed():
             pages = self._s3.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
                 for one in page.get("Contents", ()):
                     yield Entry(one["Key"].removeprefix(self._prefix), one["Size"], one["LastModified"])
 
     def delete(self, name: str) -> None:
-        self._let_go(name)
+        self._require_free(name)
         try:
-            with self._told():
+            with self._as_store_failed():
                 self._s3.delete_object(**self._at(name))
-            self._forget(name)
+            self._remove_versions(name)
         except StoreFailed:
             if self.locks:
                 raise Kept(f"{name} in {self.name} is locked.") from None
@@ -124,13 +124,13 @@ class Bucket:
         if not name.startswith(CANARY):
             raise ValueError(name)
         try:
-            self._forget(name)
+            self._remove_versions(name)
         except StoreFailed:
             raise Kept(f"{name} in {self.name} is locked.") from None
 
     def sweep(self, before: datetime) -> int:
         swept = 0
-        with self._told():
+        with self._as_store_failed():
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
                 for one in page.get("Uploads", ()):
@@ -147,33 +147,33 @@ class Bucket:
         """At once what is one part, in parts what is more."""
         first, second = next(parts, b""), next(parts, None)
         if second is None:
-            with self._told():
+            with self._as_store_failed():
                 return len(first), self._s3.put_object(**at, Body=first)
-        with self._told():
+        with self._as_store_failed():
             which = {**at, "UploadId": self._s3.create_multipart_upload(**at)["UploadId"]}
         try:
             size, sent = 0, []
             for number, part in enumerate(chain((first, second), parts), 1):
-                with self._told():
+                with self._as_store_failed():
                     done = self._s3.upload_part(**which, PartNumber=number, Body=part)
                 sums = {key: value for key, value in done.items() if key == "ETag" or key.startswith("ChecksumC")}
                 sent.append({"PartNumber": number, **sums})
                 size += len(part)
-            with self._told():
+            with self._as_store_failed():
                 return size, self._s3.complete_multipart_upload(**which, MultipartUpload={"Parts": sent})
         except BaseException:
-            with suppress(StoreFailed), self._told():
+            with suppress(StoreFailed), self._as_store_failed():
                 self._s3.abort_multipart_upload(**which)
             raise
 
-    def _let_go(self, name: str) -> None:
+    def _require_free(self, name: str) -> None:
         """Raises Kept before its time."""
         kept = self._kept_until(name)
         if kept is not None and kept > clock.now():
             raise Kept(f"{name} in {self.name} is kept until {kept:%Y-%m-%d %H:%M} UTC.")
 
     def _kept_until(self, name: str, *, missing: Absent | None = None) -> datetime | None:
-        with self._told():
+        with self._as_store_failed():
             try:
                 if self.locks:
                     until: datetime | None = self._s3.head_object(**self._at(name)).get("ObjectLockRetainUntilDate")
@@ -188,10 +188,10 @@ class Bucket:
         found = [tag["Value"] for tag in tags if tag["Key"] == _TAG]
         return datetime.fromisoformat(found[0]) if found else None
 
-    def _forget(self, name: str, *, but: str | None = None) -> None:
-        """Remove the versions of it that the bucket keeps."""
+    def _remove_versions(self, name: str, *, but: str | None = None) -> None:
+        """Remove the versions of it that the bucket keeps, `but` one."""
         at = self._at(name)
-        with self._told():
+        with self._as_store_failed():
             pages = self._s3.get_paginator("list_object_versions")
             for page in pages.paginate(Bucket=self._bucket, Prefix=at["Key"]):
                 for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
@@ -199,7 +199,8 @@ class Bucket:
                         self._s3.delete_object(**at, VersionId=one["VersionId"])
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_store_failed(self) -> Iterator[None]:
+        """What the service answers, or that it does not, as a refusal in our words."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:

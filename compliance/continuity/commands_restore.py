@@ -84,7 +84,7 @@ def _asked_for(options: dict[str, Any], reason: str) -> Restore:
     if backup is None:
         raise ContinuityError("The database knows no backup of that key. `backup list` shows those it knows.")
     if options["to_time"] is None:
-        sources.believe(backup.key)
+        sources.check(backup.key)
     return recovery.request(
         backup_id=backup.pk,
         typed_name=options["yes"] or _typed(f"Type the name of the snapshot ({backup.name}): "),

@@ -178,7 +178,7 @@ def drop(control: psycopg.Connection, name: str) -> None:
     control.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
-def dress(control: psycopg.Connection, name: str, *, like: str) -> None:
+def copy_settings(control: psycopg.Connection, name: str, *, like: str) -> None:
     """Who may connect, and the settings, as those of `like`. What freezes that one is left out."""
     new = sql.Identifier(name)
     with control.transaction():

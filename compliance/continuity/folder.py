@@ -33,12 +33,12 @@ class Folder:
 
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> int:
         place = self._place(name)
-        self._let_go(name)
-        with self._told():
+        self._require_free(name)
+        with self._as_store_failed():
             self._make_folder(place.parent)
         with self._draft(place) as draft:
             size = self._write(draft, chunks)
-            with self._told():
+            with self._as_store_failed():
                 if keep_until is not None:
                     self._note(place, keep_until)
                 draft.replace(place)
@@ -47,7 +47,7 @@ class Folder:
 
     def keep(self, name: str, until: datetime) -> None:
         place = self._place(name)
-        with self._told():
+        with self._as_store_failed():
             if not place.is_file():
                 raise Absent(f"{name} is not in {self.name}.")
             kept = self._kept_until(name)
@@ -55,7 +55,7 @@ class Folder:
                 self._note(place, until)
 
     def open(self, name: str) -> Iterator[bytes]:
-        with self._told():
+        with self._as_store_failed():
             try:
                 file = self._place(name).open("rb")
             except FileNotFoundError:
@@ -66,7 +66,7 @@ class Folder:
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         self._require_there()
-        with self._told():
+        with self._as_store_failed():
             found = [
                 Entry(name, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
                 for path, state in _files(self._root / prefix.rpartition("/")[0])
@@ -76,19 +76,19 @@ class Folder:
 
     def delete(self, name: str) -> None:
         place = self._place(name)
-        self._let_go(name)
-        with self._told():
+        self._require_free(name)
+        with self._as_store_failed():
             place.unlink(missing_ok=True)
             _note_of(place).unlink(missing_ok=True)
         for folder in place.parents:
-            if folder == self._root:
+            if self._root in {folder, folder.parent}:  # what stays can be put into at the same time
                 break
-            with suppress(OSError):  # something else is in it, or was put there just now
+            with suppress(OSError):  # something else is in it
                 folder.rmdir()
 
     def sweep(self, before: datetime) -> int:
         swept = 0
-        with self._told():
+        with self._as_store_failed():
             for path, state in _files(self._root):
                 if path.name.startswith(_DRAFT) and state.st_mtime < before.timestamp():
                     path.unlink(missing_ok=True)
@@ -103,14 +103,14 @@ class Folder:
         if not self._root.is_dir():
             raise StoreFailed(f"The store {self.name} is not there. Is its disk mounted? The first backup makes it.")
 
-    def _let_go(self, name: str) -> None:
+    def _require_free(self, name: str) -> None:
         """Raises Kept before its time."""
         kept = self._kept_until(name)
         if kept is not None and kept > clock.now() and self._place(name).exists():
             raise Kept(f"{name} in {self.name} is kept until {kept:%Y-%m-%d %H:%M} UTC.")
 
     def _kept_until(self, name: str) -> datetime | None:
-        with self._told():
+        with self._as_store_failed():
             try:
                 return datetime.fromisoformat(_note_of(self._place(name)).read_text(encoding="ascii"))
             except FileNotFoundError:
@@ -129,7 +129,7 @@ class Folder:
         """A new file beside it, for our account alone. It is gone at the end, unless it took another name."""
         draft = place.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
         try:
-            with self._told():
+            with self._as_store_failed():
                 draft.touch(mode=0o600, exist_ok=False)
             yield draft
         finally:
@@ -139,16 +139,16 @@ class Folder:
     def _write(self, draft: Path, chunks: Iterable[bytes]) -> int:
         """What came of it is on the disk when this returns. What `chunks` raises goes through as it is."""
         size = 0
-        with self._told():
+        with self._as_store_failed():
             file = draft.open("wb", buffering=0)
         with file:
             for chunk in chunks:
-                with self._told():
+                with self._as_store_failed():
                     view = memoryview(chunk)
                     while view:
                         view = view[file.write(view) or 0 :]
                 size += len(chunk)
-            with self._told():
+            with self._as_store_failed():
                 os.fsync(file.fileno())
         return size
 
@@ -157,7 +157,8 @@ class Folder:
             each.mkdir(mode=0o700, exist_ok=True)  # with parents=True they would be open to others
 
     @contextmanager
-    def _told(self) -> Iterator[None]:
+    def _as_store_failed(self) -> Iterator[None]:
+        """What the operating system has against it, as a refusal in our words."""
         try:
             yield
         except OSError as error:

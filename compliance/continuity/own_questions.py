@@ -19,7 +19,7 @@ from compliance import data_keys as keys_of_conversations
 from compliance.access.roles import Role
 from compliance.audit import guards, seal, verify
 from compliance.continuity import contents, figures, standing
-from compliance.continuity.questions import CannotAsk, Copy, clock_at, listed, question, step_time
+from compliance.continuity.questions import CannotAsk, Copy, clock_at, listed, question, so_unless, step_time
 from compliance.controls import canary, visits
 from compliance.models import (
     Authenticator,
@@ -64,28 +64,25 @@ def schema(copy: Copy) -> tuple[bool, str]:
 @question("rows")
 def rows(copy: Copy) -> tuple[bool, str]:
     """How many rows each table has."""
-    wanted, found = _figures(copy)
-    other = sorted(table for table in {*wanted, *found} if _of(wanted, table, "rows") != _of(found, table, "rows"))
+    found, other = _compared(copy, "rows")
     total = sum(one["rows"] for one in found.values())
-    return not other, f"{total:,} rows in {len(found)} tables" + (f", other in {listed(other)}" if other else "")
+    return so_unless(other, f"{total:,} rows in {len(found)} tables", "other in")
 
 
 @question("checksums")
 def checksums(copy: Copy) -> tuple[bool, str]:
     """What stands in them."""
-    wanted, found = _figures(copy)
-    other = sorted(table for table in {*wanted, *found} if _of(wanted, table, "sum") != _of(found, table, "sum"))
-    return not other, f"{len(wanted)} tables" + (f", other in {listed(other)}" if other else "")
+    found, other = _compared(copy, "sum")
+    return so_unless(other, f"{len(found)} tables", "other in")
 
 
-def _figures(copy: Copy) -> tuple[Figures, Figures]:
-    """Of each table: as the manifest says, and as they are."""
+def _compared(copy: Copy, what: str) -> tuple[Figures, list[str]]:
+    """The figures of each table as they are, and the tables of which the manifest says something else."""
+    wanted: Figures = copy.manifest["rows"]
     with connection.cursor() as cursor:
-        return copy.manifest["rows"], figures.figures(cursor)
-
-
-def _of(found: Figures, table: str, what: str) -> object:
-    return found.get(table, {}).get(what)
+        found = figures.figures(cursor)
+    tables = sorted({*wanted, *found})
+    return found, [name for name in tables if wanted.get(name, {}).get(what) != found.get(name, {}).get(what)]
 
 
 @question("data_keys")
@@ -117,7 +114,7 @@ def sequences(copy: Copy) -> tuple[bool, str]:
             cursor.execute(statement.format(column=sql.Identifier(column), table=_named(table), name=_named(name)))
             found += 1
             behind += [name] if cursor.fetchone()[0] else []
-    return not behind, f"{found} sequences" + (f", behind: {listed(behind)}" if behind else "")
+    return so_unless(behind, f"{found} sequences", "behind:")
 
 
 def _named(name: str) -> sql.Composable:
@@ -135,7 +132,7 @@ def indexes(copy: Copy) -> tuple[bool, str]:
         )
         unusable = [name for (name,) in cursor.fetchall()]
     gone = sorted({*copy.objects.get("indexes", [])} - {*found}) + unusable
-    return not gone, f"{len(found)} indexes" + (f", without {listed(gone)}" if gone else "")
+    return so_unless(gone, f"{len(found)} indexes", "without")
 
 
 @question("passages")
@@ -156,7 +153,7 @@ def triggers(copy: Copy) -> tuple[bool, str]:
     found = standing.objects()["triggers"]
     wrong = sorted({f"{kind} {place}" for kind, place, _ in guards.weaknesses()})
     wrong += sorted({*copy.objects.get("triggers", [])} - {*found})
-    return not wrong, f"{len(found)} triggers" + (f", wrong: {listed(wrong)}" if wrong else "")
+    return so_unless(wrong, f"{len(found)} triggers")
 
 
 @question("trail_continues", lasting=True)
@@ -194,7 +191,7 @@ def people(copy: Copy) -> tuple[bool, str]:
     with visits.apart("restore.drill_recent"):
         wrong += [f"account {one.pk} opens" for one in closed if _opens(one)]
     number = len(copy.live.get("closed accounts", []))
-    return not wrong, f"{number} closed accounts, {len(closed)} tried" + (f", wrong: {listed(wrong)}" if wrong else "")
+    return so_unless(wrong, f"{number} closed accounts, {len(closed)} tried")
 
 
 def _other_figures(copy: Copy) -> list[str]:
@@ -223,7 +220,7 @@ def used_codes(copy: Copy) -> tuple[bool, str]:
             wrong += [f"code of {device.uuid}"] if _accepted(device, code, last_t=device.last_t) else []
             if not _accepted(device, code, last_t=device.last_t - 1):
                 raise CannotAsk("an authenticator does not know its own code.")
-    return not wrong, f"{len(devices)} codes shown again" + (f", wrong: {listed(wrong)}" if wrong else "")
+    return so_unless(wrong, f"{len(devices)} codes shown again")
 
 
 def _accepted(device: Authenticator, code: str, *, last_t: int) -> bool:
@@ -247,7 +244,7 @@ def blocks(copy: Copy) -> tuple[bool, str]:
         if canary.client().get(reverse("signin")).status_code != 200:
             raise CannotAsk("nobody is answered.")
     number = len(copy.live.get("blocked networks", []))
-    return not wrong, f"{number} blocked, {len(live)} tried" + (f", wrong: {listed(wrong)}" if wrong else "")
+    return so_unless(wrong, f"{number} blocked, {len(live)} tried")
 
 
 def _lost(copy: Copy, *kinds: str) -> list[str]:
@@ -293,8 +290,7 @@ def sealed_values(copy: Copy) -> tuple[bool, str]:
                 opened += 1
             except Unsealable:
                 wrong.append(f"{model._meta.db_table}.{one.column}")  # noqa: SLF001  # as above
-    said = f"{opened} columns open, {empty} are empty"
-    return not wrong, said + (f", not: {listed(wrong)}" if wrong else "")
+    return so_unless(wrong, f"{opened} columns open, {empty} are empty", "not:")
 
 
 def _newest(model: type[Model], column: SealedField) -> Model | None:

@@ -6,7 +6,7 @@ from django.db.models import Q
 from django.urls import reverse_lazy
 
 from compliance.audit import retention as trail
-from compliance.continuity.retention import Rule, for_good, log, rule
+from compliance.continuity.retention import Rule, for_good, log_rule, rule
 from compliance.models import AuditVerification, KnownPlace, Notice, OneTimeLink, Session, TokenFamily
 
 
@@ -40,12 +40,16 @@ def register() -> None:
             "Backups, restores, drills, holds, purges, erasures",
             *("backup", "restore", "drill", "maintenance", "legalhold", "purge", "erasure", "integrityrun"),
         ),
-        log("notices", "Notices", Notice, "they were sent", lambda day: Q(created_at__lt=day) & ~Q(mail="waiting")),
-        log("sessions", "Sessions of browsers", Session, "their end", lambda day: Q(expire_date__lt=day)),
-        log("sign-ins", "Sign-ins through the API", TokenFamily, "their end", lambda day: Q(ends_at__lt=day)),
-        log("links", "Links for a new password", OneTimeLink, "their end", lambda day: Q(expires_at__lt=day)),
-        log("places", "Networks people sign in from", KnownPlace, "the last time", lambda day: Q(last_seen__lt=day)),
-        log(
+        log_rule(
+            "notices", "Notices", Notice, "they were sent", lambda day: Q(created_at__lt=day) & ~Q(mail="waiting")
+        ),
+        log_rule("sessions", "Sessions of browsers", Session, "their end", lambda day: Q(expire_date__lt=day)),
+        log_rule("sign-ins", "Sign-ins through the API", TokenFamily, "their end", lambda day: Q(ends_at__lt=day)),
+        log_rule("links", "Links for a new password", OneTimeLink, "their end", lambda day: Q(expires_at__lt=day)),
+        log_rule(
+            "places", "Networks people sign in from", KnownPlace, "the last time", lambda day: Q(last_seen__lt=day)
+        ),
+        log_rule(
             "verifications",
             "Verifications of the trail",
             AuditVerification,

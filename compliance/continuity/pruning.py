@@ -75,7 +75,7 @@ def prune(*, dry_run: bool = False) -> Pruned:
     Never the newest full backup that was read back, or the newest at all while none was. A store that fails does not
     keep the others from being pruned; a manifest that is not believed is left for somebody to look at.
     """
-    done, spared = Pruned(), _spared()
+    done, spared, began = Pruned(), _spared(), clock.now()
     held: dict[str, set[str]] = defaultdict(set)
     looked = set()
     for store in stores():
@@ -86,7 +86,7 @@ def prune(*, dry_run: bool = False) -> Pruned:
             logger.error("%s", error.words, extra={"code": "BACKUP_PRUNE"})
             done.failed.append(error.words)
     if not dry_run:
-        _note(held, looked)
+        _note(held, looked, began)
     for names in (done.removed, done.unfinished, done.kept):
         names[:] = sorted(set(names))
     return done
@@ -140,9 +140,12 @@ def _removed(store: Store, key: str, done: Pruned, *, dry_run: bool) -> bool:
     return True
 
 
-def _note(held: dict[str, set[str]], looked: set[str]) -> None:
-    """Where each backup is now. One that no store has any more, all of which were looked at, is gone."""
-    for backup in Backup.objects.filter(~Q(key=""), state=Backup.State.COMPLETE):
+def _note(held: dict[str, set[str]], looked: set[str], began: datetime) -> None:
+    """Where each backup is now. One that no store has any more, all of which were looked at, is gone.
+
+    Of one that became complete since the look began nobody knows whether it was seen.
+    """
+    for backup in Backup.objects.filter(~Q(key=""), state=Backup.State.COMPLETE, finished_at__lt=began):
         here = held[backup.key]
         left = [name for name in backup.stores if name in here or name not in looked]
         left += sorted(here - set(left))  # back again: its disk was away when somebody looked before

@@ -7,7 +7,7 @@ which no drill passes with. Other apps register theirs when they load. Runs wher
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -151,7 +151,12 @@ def step_time(step: int, seconds: int) -> datetime:
     return datetime.fromtimestamp(step * seconds + seconds / 2, UTC)
 
 
-def listed(names: list[str], *, most: int = 5) -> str:
+def so_unless(wrong: Sequence[str], seen: str, named: str = "wrong:") -> tuple[bool, str]:
+    """The answer of a question: yes, and what was seen, unless there is something wrong, which is named then."""
+    return not wrong, f"{seen}, {named} {listed(wrong)}" if wrong else seen
+
+
+def listed(names: Sequence[str], *, most: int = 5) -> str:
     """The first names, and how many more there are."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return ", ".join(names[:most]) + more

@@ -6,6 +6,7 @@ somebody has looked at what came back, and accepts or undoes it.
 
 from __future__ import annotations
 
+import re
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -212,7 +213,7 @@ def _sweep(held: databases.Hold) -> int:
         databases.leave()
         databases.thaw(held.control, live)
         done += 1
-    pattern = f"^{live}_(restore|before)_[0-9a-f]{{8}}$"
+    pattern = f"^{re.escape(live)}_(restore|before)_[0-9a-f]{{8}}$"
     for (name,) in held.control.execute("SELECT datname FROM pg_database WHERE datname ~ %s", [pattern]).fetchall():
         if name not in needed:
             databases.drop(held.control, name)

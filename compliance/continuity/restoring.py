@@ -114,7 +114,7 @@ class _Work:
 
     def do(self) -> None:
         if self.restore.to_time is None:
-            sources.believe(self.restore.backup.key)  # before anybody notices; it is read again when it is loaded
+            sources.check(self.restore.backup.key)  # before anybody notices; it is read again when it is loaded
         with self._at("read-only"):
             maintenance.start(reason=BEING_RESTORED, kind=maintenance.Kind.RESTORE, actor=self.restore.requested_by)
         with self._at("snapshot"):
@@ -134,7 +134,7 @@ class _Work:
                     with self._at("finish"):
                         loading.load(source, self.names.new, parts.last)
                         keeping.join_months(live, new)
-                        databases.dress(self.held.control, self.names.new, like=self.names.live)
+                        databases.copy_settings(self.held.control, self.names.new, like=self.names.live)
                     with self._at("check"):
                         self._compare(source, live, new)
                 with self._at("after"):

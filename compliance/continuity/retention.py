@@ -115,7 +115,7 @@ def for_good(app: str, key: str, name: str, *tables: str) -> Rule:
     )
 
 
-def log(key: str, name: str, model: type[Model], since: str, past: Past, *, person: str = "user") -> Rule:
+def log_rule(key: str, name: str, model: type[Model], since: str, past: Past, *, person: str = "user") -> Rule:
     """Rows that say what ran or was told when. `person`: the field that says whose they are, which a hold may be on."""
     every = model._base_manager  # noqa: SLF001  # documented by Django
 

@@ -20,7 +20,7 @@ from clinchat.lib import clock
 from compliance import audit
 from compliance.audit import seal, verify
 from compliance.continuity import databases, keeping, loading
-from compliance.continuity.questions import CannotAsk, Copy, clock_at, listed, question, step_time
+from compliance.continuity.questions import CannotAsk, Copy, clock_at, question, so_unless, step_time
 from compliance.controls import canary
 from compliance.models import AuditEvent, Authenticator, NetworkBlock, Seal, User
 from compliance.models.factors import STEP_SECONDS
@@ -63,7 +63,7 @@ def no_rewind(copy: Copy) -> tuple[bool, str]:
     source = _Dump(Path(copy.dump), copy.before, dict(copy.manifest["rows"]))
     with _own_checkpoints(), _restored(source):
         wrong = _undone(since)
-    return not wrong, "a person, a code, a network and the trail" + (f", undone: {listed(wrong)}" if wrong else "")
+    return so_unless(wrong, "a person, a code, a network and the trail", "undone:")
 
 
 def _done_after_the_backup() -> _Since:

@@ -34,8 +34,8 @@ def opened(key: str, to_time: datetime | None = None) -> Iterator[Source]:
         yield source
 
 
-def believe(key: str) -> None:
-    """Read the backup of that folder as a whole, for nothing but to know. Raises what reading.check raises."""
+def check(key: str) -> None:
+    """Read the backup of that folder as a whole, and use nothing of it. Raises what reading.check raises."""
     reading.check(stores.first(), key)
 
 

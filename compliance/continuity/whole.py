@@ -83,7 +83,7 @@ def bring_back(lost: Lost) -> Restore:
     with databases.hold(restore_id) as held:
         _require_lost(held.control, there.live, lost.replace)
         if lost.to_time is not None:  # else it is read when it is opened
-            sources.believe(lost.key)
+            sources.check(lost.key)
         try:
             with sources.opened(lost.key, lost.to_time) as source:
                 databases.create(held.control, there.new, like=there.live)
@@ -91,7 +91,7 @@ def bring_back(lost: Lost) -> Restore:
                     rights = keeping.extension_functions(new)
                     loading.load(source, there.new, loading.contents(source, but_rights_on=rights))
                     restoring.require_equal(source.rows, restoring.rows_of(new))
-                databases.dress(held.control, there.new, like=there.live)
+                databases.copy_settings(held.control, there.new, like=there.live)
                 with databases.inside(there.new), wall.elsewhere():
                     restore = _make_safe(restore_id, lost, source.as_of)
             databases.leave()

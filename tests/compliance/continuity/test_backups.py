@@ -29,6 +29,7 @@ from compliance.continuity import (
     reading,
     status_notice,
     stores,
+    wal,
 )
 from compliance.continuity.refusals import Altered, Kept
 from compliance.models import Backup, DataKey, Drill, Notice, User
@@ -250,6 +251,23 @@ def test_the_first_of_a_week_month_and_year_are_kept_for_longer() -> None:
     assert kept_for(at, type=Backup.Type.MANUAL) == kept_for(at, type=Backup.Type.PRE_RESTORE) == 90
     assert kept_for(at, type=Backup.Type.FORENSIC) == 2557
     assert kept_for(at, kind=Backup.Kind.BASE, type=Backup.Type.MANUAL) == 7
+
+
+@pytest.mark.django_db
+def test_prune_takes_nothing_from_a_backup_that_is_made_meanwhile(
+    places: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = [str(place) for place in places]
+    made = {"key": "k", "state": "complete", "manifest_sha256": "0", "environment": "t", "stores": where}
+
+    def meanwhile(store: stores.Store, *, dry_run: bool) -> int:
+        now = clock.now()
+        Backup.objects.create(name=store.name[-30:], as_of=now, finished_at=now, keep_until=now, **made)
+        return 0
+
+    monkeypatch.setattr(wal, "prune", meanwhile)
+    assert pruning.prune().failed == []
+    assert [(one.state, one.stores) for one in Backup.objects.all()] == [("complete", where)] * len(places)
 
 
 @pytest.mark.django_db(transaction=True)
