@@ -24,6 +24,8 @@ def main() -> None:
     except ImportError:
         sys.exit('Django is not installed for this Python. Run "make setup", then .venv/bin/python manage.py')
     # Without this, a stopped command would skip the exit handler that stops the services after it.
+    from django.core.exceptions import ImproperlyConfigured
+
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     try:
         if _needs_services(sys.argv[1:]):
@@ -31,6 +33,8 @@ def main() -> None:
         _execute(execute_from_command_line)
     except local.LocalError as error:
         sys.exit(error.line)
+    except ImproperlyConfigured as error:  # in the words of our settings, which name the variable
+        sys.exit(f"A setting keeps ClinChat from starting: {error}")
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)
 

@@ -105,6 +105,9 @@ class RestoreTold(serializers.Serializer[Any]):
     emergency = serializers.BooleanField()
     reason = serializers.CharField()
     state = serializers.ChoiceField(choices=Restore.State.choices)
+    is_broken_off = serializers.BooleanField(
+        help_text="It ran, and its process was ended; within a minute everything is as it was, and `state` is `failed`."
+    )
     step = serializers.CharField(help_text="Empty: not begun.")
     failure = serializers.CharField()
     requested_by = serializers.CharField(allow_null=True)
@@ -307,6 +310,7 @@ def _restore(found: Restore) -> dict[str, Any]:
     times = ("requested_at", "decided_at", "finished_at")
     return {name: getattr(found, name) for name in (*copied, *times)} | {
         "snapshot_id": found.backup_id,
+        "is_broken_off": deciding.broken_off(found),
         "step": deciding.step_of(found),
         "before": found.before_id,
         "requested_by": name_of(found.requested_by),

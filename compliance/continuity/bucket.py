@@ -15,7 +15,7 @@ from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 from django.conf import settings
@@ -206,9 +206,30 @@ class Bucket:
         try:
             yield
         except ClientError as error:
-            raise StoreFailed(f"The store {self.name} refused: {_code(error)}.") from None
+            raise StoreFailed(f"The store {self.name} refused: {_REFUSED.get(_code(error), _code(error))}.") from None
         except BotoCoreError as error:
-            raise StoreFailed(f"The store {self.name} failed: {type(error).__name__}.") from None
+            kind = type(error).__name__
+            raise StoreFailed(f"The store {self.name} was not reached: {_UNREACHED.get(kind, kind)}.") from None
+
+
+_ACCOUNT: Final = "it does not know our account, or that may not do this"
+_REFUSED: Final = {
+    "NoSuchBucket": "there is no such bucket",
+    "AccessDenied": _ACCOUNT,
+    "InvalidAccessKeyId": _ACCOUNT,
+    "SignatureDoesNotMatch": "the secret key is not the one of our account",
+    "403": _ACCOUNT,
+    "404": "there is no such bucket",
+}
+"""What its codes mean to an operator; others are shown as they are."""
+_UNREACHED: Final = {
+    "EndpointConnectionError": "nothing answers at its address",
+    "ConnectionClosedError": "it ended the connection",
+    "ConnectTimeoutError": "no way leads there",
+    "ReadTimeoutError": "it takes connections and does not answer",
+    "NoCredentialsError": "no access key for it is configured",
+    "SSLError": "its certificate is not one that is trusted here",
+}
 
 
 def _code(error: Any) -> str:

@@ -38,7 +38,13 @@ def run(options: dict[str, Any], console: Console) -> int:
     name = prose(options["name"], where="backup.name", longest=LONGEST_NAME)
     reason = prose(options["reason"], where="backup.reason", longest=LONGEST_REASON)
     began = time.monotonic()
-    made = backups.create(type=options["type"], name=name, reason=reason, kind=options["kind"], progress=console.say)
+    try:
+        made = backups.create(
+            type=options["type"], name=name, reason=reason, kind=options["kind"], progress=console.say
+        )
+    except KeyboardInterrupt:
+        console.say("Stopped. What was written of it is no backup.")
+        raise
     seconds = time.monotonic() - began
     if options["json"]:
         console.json(shown(made) | {"seconds": round(seconds, 2)})

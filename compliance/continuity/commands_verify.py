@@ -26,12 +26,12 @@ def run(options: dict[str, Any], console: Console) -> int:
     store = chosen_store(options)
     key = options["key"]
     if key is None:
-        found = reading.listing(store)
-        if not found:
+        key = max((found for found, _ in reading.entries(store)), default="")  # also one that is not believed
+        if not key:
             raise ContinuityError(f"There is no backup in {store.name}.")
-        key = max(found, key=lambda one: one.made_at).key
     else:
         require_known(store, key)
+    console.say(f"{key} in {store.name}")
     began = time.monotonic()
     done = reading.verify(
         key, store=store, progress=lambda part, size: console.say(f"{part}: {size // 2**20} MiB") if size else None

@@ -38,6 +38,7 @@ _LOOKS: Final = {
     State.CANCELLED: ("", "circle"),
     State.UNDONE: ("", "rotate-ccw"),
 }
+BROKEN_OFF: Final = Tag("crit", "octagon-alert", "Broke off")
 YOURS: Final = "You asked for it; another person must approve."
 NOT_YOUR_ROLE: Final = "Your role does not approve restores."
 
@@ -62,7 +63,17 @@ class Choices:
     undo: bool
 
 
+def broken_off(restore: Restore) -> bool:
+    """Whether its row says that it runs, and nobody carries it out: within a minute recovery.settle puts that right."""
+    if restore.state != State.RUNNING:
+        return False
+    alive = databases.living()
+    return alive is None or alive[0] != str(restore.pk)
+
+
 def tag(restore: Restore) -> Tag:
+    if broken_off(restore):
+        return BROKEN_OFF
     look, icon = _LOOKS[State(restore.state)]
     return Tag(look, icon, restore.get_state_display())
 

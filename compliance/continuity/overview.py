@@ -307,7 +307,7 @@ def state() -> str:
     restore, drill = deciding.open_one(), Drill.objects.first()
     told = [
         *(f"{one.pk} {one.state} {one.progress} {backups.broken_off(one)}" for one in _unfinished()),
-        f"{restore.pk} {restore.state} {deciding.step_of(restore)}" if restore else "",
+        f"{restore.pk} {restore.state} {deciding.step_of(restore)} {deciding.broken_off(restore)}" if restore else "",
         str(drill.pk) if drill else "",
     ]
     return ", ".join(told)

@@ -65,6 +65,7 @@ def _one(request: AuthedRequest, restore_id: UUID, form: UndoForm) -> HttpRespon
     context = {
         "one": found,
         "tag": deciding.tag(found),
+        "broken_off": deciding.broken_off(found),
         "steps": deciding.steps(found),
         "form": form,
         "may": deciding.choices(found, request.user),

@@ -10,6 +10,7 @@ import pytest
 from django.db import connection
 
 from clinchat.lib import clock
+from compliance.continuity import databases
 from compliance.models import Backup, Maintenance, Restore
 from tests import cast
 from tests.api.documented import Documented, signed_in
@@ -154,3 +155,10 @@ def test_restores_are_decided_while_read_only() -> None:
     one, sam = asked(), signed_in(cast.sam())
     Maintenance.objects.create(reason="New disks.")
     assert sam.post(f"recovery/restore/{one.pk}/approve").status_code == 202
+
+
+def test_one_whose_process_is_gone_says_so() -> None:
+    one, otto = asked(state="running", decided_by=cast.sam()), signed_in(cast.otto())
+    with databases.hold(one.pk):  # as the process has it that carries one out
+        assert otto.get("recovery/status").json()["restore"]["is_broken_off"] is False
+    assert otto.get("recovery/status").json()["restore"]["is_broken_off"] is True

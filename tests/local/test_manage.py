@@ -42,3 +42,10 @@ def test_a_refusal_is_one_line(place: Paths, start: Start) -> None:
     assert (process.returncode, said) == (1, "")
     assert line.count("\n") == 1
     assert str(place.run) in line
+
+
+def test_a_wrong_setting_is_one_line(place: Paths, start: Start) -> None:
+    said, told = start("manage.py", "check", CLINCHAT_BACKUPS="relative").communicate()
+    assert said == ""
+    assert told.startswith("A setting keeps ClinChat from starting: CLINCHAT_BACKUPS must be folders")
+    assert told.count("\n") == 1

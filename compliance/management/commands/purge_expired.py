@@ -37,7 +37,7 @@ class Command(BaseCommand):
         word = "due" if options["dry_run"] else "removed"
         for turn in turns:
             held = f", {turn.held} on hold" if turn.held else ""
-            self.stdout.write(f"{turn.rule.key}: {turn.removed} {word}{held}, of before {turn.before:%Y-%m-%d}")
+            self.stdout.write(f"{turn.rule.key}: {turn.removed} {word}{held}, older than {turn.before:%Y-%m-%d}")
 
 
 def _plain(turn: retention.Turned) -> dict[str, object]:

@@ -311,6 +311,11 @@ def test_the_command(places: list[Path]) -> None:
     with pytest.raises(CommandError, match="no such store") as failed:
         run("verify", "--store", "/elsewhere")
     assert failed.value.returncode == 1
+    (later := places[0] / "backups" / "20271122T160300Z-0a1b2c3d").mkdir()
+    (later / "manifest.json").write_text("{}\n")
+    with pytest.raises(CommandError, match="no signature of ours") as newest:
+        run("verify")
+    assert newest.value.returncode == 3, "an older one that is whole is not what was asked for"
     with pytest.raises(CommandError, match="no backup of that key") as unknown:
         run("verify", "20261122T160300Z-0a1b2c3d")
     assert unknown.value.returncode == 1

@@ -13,7 +13,7 @@ from kombu.exceptions import OperationalError
 
 from chat.models import IndexProof
 from clinchat.lib import clock
-from compliance.continuity import backups, overview, plan, questions, urgent
+from compliance.continuity import backups, databases, overview, plan, questions, urgent
 from compliance.models import Backup, Drill, IntegrityRun, Maintenance, Restore, User, WalShipping
 from tests import cast
 
@@ -421,10 +421,16 @@ def test_the_second_person_approves_and_the_page_follows_it() -> None:
     answer = client.post(address + "approve/", follow=True)
     assert "About to begin" in words(answer)
     Restore.objects.filter(pk=one.pk).update(state="running", step="load", started_at=clock.now())
-    shown = words(client.get(address))
+    with databases.hold(one.pk) as held:  # as the process has it that carries one out
+        held.tell("load")
+        shown = words(client.get(address))
     assert shown.count('<li class="done">') == 3
     assert '<li class="now" aria-current="step">' in shown
+    assert "It broke off" not in shown
     assert client.post(address + "approve/", follow=True).status_code == 200  # told that it was decided
+    shown = words(client.get(address))
+    assert "It broke off" in shown, "nobody carries it out any more"
+    assert "Under way" not in shown
 
 
 def test_who_reads_may_decide_nothing() -> None:

@@ -212,7 +212,7 @@ def test_the_command_counts_first_and_removes_then() -> None:
     assert purged("--rule", "conversations")["rules"][0]["removed"] == 1
     assert purged("--rule", "conversations")["rules"][0]["removed"] == 0
     call_command("purge_expired", "--dry-run", stdout=(out := StringIO()))
-    assert "conversations: 0 due, of before " in out.getvalue()
+    assert "conversations: 0 due, older than " in out.getvalue()
 
 
 def test_the_command_names_what_it_cannot_do() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -147,6 +148,7 @@ def test_a_store_that_is_away_says_so_without_its_credentials(settings: Any, tmp
         with pytest.raises(StoreFailed) as failed:
             stores.first().put(NAME, [b"x"])
         assert name in failed.value.words
+        assert not re.search(r"[a-z][A-Z]|Error", failed.value.words.replace(name, "")), "words of a program"
         assert "swordfish" not in failed.value.words
     settings.BACKUP_STORES = []
     with pytest.raises(StoreFailed, match="CLINCHAT_BACKUPS"):
