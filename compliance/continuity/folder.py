@@ -100,7 +100,7 @@ class Folder:
 
     def _require_there(self) -> None:
         """Raises StoreFailed. A disk that is not mounted must not look like a store without backups."""
-        if not self._root.is_dir():
+        if not self._root.exists():
             raise StoreFailed(f"The store {self.name} is not there. Is its disk mounted? The first backup makes it.")
 
     def _require_free(self, name: str) -> None:
