@@ -13,13 +13,9 @@ from django.db.models import QuerySet
 from clinchat.lib import charts, clock, ui_tags
 from compliance.attention import Tag
 from compliance.continuity import backups, deciding, integrity, plan, questions, retention
+from compliance.continuity.plan import BACKUP_LATE, DRILL_LATE, INTEGRITY_LATE
 from compliance.models import Backup, Drill, Erasure, IntegrityRun, LegalHold, Maintenance, Purge, Restore, WalShipping
 
-BACKUP_EVERY: Final = timedelta(hours=6)
-BACKUP_LATE: Final = timedelta(hours=7)
-"""Begun every six hours, and an hour to be made."""
-DRILL_LATE: Final = timedelta(days=8)
-INTEGRITY_LATE: Final = timedelta(hours=36)
 DRILLS: Final = 12
 """So many of the last drills are drawn."""
 PURGES: Final = 5

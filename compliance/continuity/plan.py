@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from celery.schedules import crontab
@@ -14,6 +14,11 @@ from django.db.models import Count, Max, Min, Sum
 from clinchat.lib import clock
 from compliance.models import Backup, ControlResult, Drill, IntegrityRun, Purge, WalShipping
 
+BACKUP_EVERY: Final = timedelta(hours=6)
+BACKUP_LATE: Final = timedelta(hours=7)
+"""Begun every six hours, and an hour to be made."""
+DRILL_LATE: Final = timedelta(days=8)
+INTEGRITY_LATE: Final = timedelta(hours=36)
 WRITE_ONCE: Final = "backup.immutable_copy"
 """The check that asks the buckets themselves."""
 

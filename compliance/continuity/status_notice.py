@@ -10,7 +10,7 @@ from django.db.models import Count, Sum
 from clinchat.lib import clock, ui_tags
 from compliance import notices
 from compliance.access.roles import Role
-from compliance.continuity.overview import BACKUP_LATE, DRILL_LATE
+from compliance.continuity.plan import BACKUP_LATE, DRILL_LATE
 from compliance.models import Backup, Drill, Notice
 
 PAGE: Final = "/compliance/continuity/"
