@@ -34,6 +34,13 @@ PAUSES: Final = (timedelta(minutes=1), timedelta(minutes=5), timedelta(minutes=3
 TRIES: Final = len(PAUSES) + 1
 LONGEST_RUN: Final = timedelta(seconds=25)
 MAILS: Final = "clinchat_mails"
+UNREACHED: Final[tuple[tuple[type[BaseException], str], ...]] = (
+    (smtplib.SMTPAuthenticationError, "it refuses our account"),
+    (smtplib.SMTPNotSupportedError, "it offers no encryption, or no sign-in"),
+    (smtplib.SMTPServerDisconnected, "it ended the connection"),
+    (smtplib.SMTPException, "it is no mail server, or refuses us"),
+)
+"""What these mean to an operator; the first that fits counts."""
 
 
 def send_waiting() -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import smtplib
 import socket
 import ssl
 from typing import Final
@@ -10,6 +9,7 @@ from typing import Final
 import psycopg
 import redis
 
+from compliance import mail
 from compliance.logs.faults import chain, kind
 
 _WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
@@ -21,10 +21,7 @@ _WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (PermissionError, "the system does not let us"),
     (ssl.SSLCertVerificationError, "its certificate is not one that is trusted here"),
     (ssl.SSLError, "it does not speak TLS as we do"),
-    (smtplib.SMTPAuthenticationError, "it refuses our account"),
-    (smtplib.SMTPNotSupportedError, "it offers no encryption, or no sign-in"),
-    (smtplib.SMTPServerDisconnected, "it ended the connection"),
-    (smtplib.SMTPException, "it is no mail server, or refuses us"),
+    *mail.UNREACHED,
     (redis.AuthenticationError, "it refuses our account"),
     (redis.ResponseError, "it does not take our commands"),
     (ConnectionError, "it ended the connection"),

@@ -6,7 +6,7 @@ All of it is said on a connection to the database `postgres`, as the owner of ou
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import wait
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -28,6 +28,8 @@ FROZEN: Final = "default_transaction_read_only"
 EXCHANGE_TRIES: Final = 12
 EMPTIED_EVERY: Final = 0.05
 _LOCK: Final = 0x72657374  # "rest": one restore at a time on a server
+_DRILL: Final = 0x6472696C  # "dril": one drill at a time
+_DRILLS: Final = "drill "
 _NAMED: Final = "restore "
 """How the connection of a living restore calls itself, before the restore's id and its step."""
 _WAY: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
@@ -39,6 +41,11 @@ class AnotherRuns(ContinuityError):
 
     def __init__(self) -> None:
         super().__init__("Another restore is running. Wait until it has ended.")
+
+
+class AnotherDrills(ContinuityError):
+    def __init__(self) -> None:
+        super().__init__("Another drill is under way. Wait until it has ended.")
 
 
 class StillUsed(ContinuityError):
@@ -86,18 +93,46 @@ class Living(NamedTuple):
 
 def living() -> Living | None:
     """The restore that runs now. Asked of the server, so that a killed one is not believed."""
+    name = _holder(_LOCK)
+    if name is None:
+        return None
+    restore_id, _, step = name.removeprefix(_NAMED).partition(" ")
+    return Living(restore_id, step)
+
+
+@contextmanager
+def drilling() -> Iterator[Callable[[str], None]]:
+    """The right to hold a drill, which ends with the process; tells its step to everybody. Raises AnotherDrills."""
+    with connect(CONTROL) as control:
+        row = control.execute("SELECT pg_try_advisory_lock(%s)", [_DRILL]).fetchone()
+        if not row or not row[0]:
+            raise AnotherDrills
+
+        def tell(step: str) -> None:
+            control.execute("SELECT set_config('application_name', %s, false)", [f"{_DRILLS}{step}"])
+
+        tell("")
+        yield tell
+
+
+def drill_step() -> str | None:
+    """The step of the drill that runs now, empty before the first; None: none runs. Asked of the server."""
+    name = _holder(_DRILL)
+    return None if name is None else name.removeprefix(_DRILLS).strip()
+
+
+def _holder(lock: int) -> str | None:
+    """How the connection calls itself that has this lock; None: nobody has it."""
     with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction would see the same names until its end
         cursor.execute(
             "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
             "WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = %s AND objsubid = 1 "
             "AND database = (SELECT oid FROM pg_database WHERE datname = %s)",
-            [_LOCK, CONTROL],
+            [lock, CONTROL],
         )
         row = cursor.fetchone()
-    if row is None:
-        return None
-    restore_id, _, step = row[0].removeprefix(_NAMED).partition(" ")
-    return Living(restore_id, step)
+    return None if row is None else str(row[0])
 
 
 # ── Ways in ───────────────────────────────────────────────────────────────────────────────────────────────────────

@@ -40,6 +40,16 @@ Progress = Callable[[str], object]
 
 JOBS: Final = 2
 """Tables and indexes that pg_restore makes at the same time."""
+STEPS: Final = {
+    "verify": "reading the backup as a whole",
+    "server": "starting a server of its own",
+    "load": "loading the backup into it",
+    "ask": "asking it",
+    "rewind": "restoring it beside what was done since",
+    "recover": "bringing the log to its newest moment",
+    "ask_log": "asking that as well",
+}
+"""In the order in which a drill takes them."""
 ASKED_OF: Final = ("schema", "rows", "audit", "people", "questions")
 """What questions compare with, of the manifest."""
 
@@ -72,9 +82,15 @@ class _Course:
 
 
 def run(progress: Progress = lambda _: None) -> Drill:
-    """Hold one drill and keep what came of it."""
-    course = _Course(progress)
-    state = _held(course)
+    """Hold one drill and keep what came of it. Raises databases.AnotherDrills."""
+    with databases.drilling() as tell:
+
+        def told(step: str) -> None:
+            tell(step)
+            progress(step)
+
+        course = _Course(told)
+        state = _held(course)
     if state is State.PASSED:
         logger.info("a drill passed", extra={"code": "DRILL_PASSED"})
     else:

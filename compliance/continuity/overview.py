@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 
 from clinchat.lib import charts, clock, ui_tags
 from compliance.attention import Tag
-from compliance.continuity import backups, deciding, integrity, plan, questions, retention
+from compliance.continuity import backups, databases, deciding, drills, integrity, plan, questions, retention
 from compliance.continuity.plan import BACKUP_LATE, DRILL_LATE, INTEGRITY_LATE
 from compliance.models import Backup, Drill, Erasure, IntegrityRun, LegalHold, Maintenance, Purge, Restore, WalShipping
 
@@ -142,6 +142,8 @@ class Overview:
     readonly: Maintenance | None
     making: Backup | None
     restore: Restore | None
+    drilling: str | None
+    """The step of the drill that runs now."""
 
     @property
     def held(self) -> datetime | None:
@@ -185,6 +187,16 @@ class Overview:
         if self.at - self.integrity.ran_at > INTEGRITY_LATE:
             return Tag("major", "clock", "Out of date")
         return Tag("ok", "circle-check", "In order")
+
+    @property
+    def under_way(self) -> bool:
+        """Whether something goes on by itself, and the page with it."""
+        moving = self.restore is not None and self.restore.state in deciding.MOVING
+        return moving or self.making is not None or self.drilling is not None
+
+    @property
+    def drilling_words(self) -> str:
+        return drills.STEPS.get(self.drilling or "", "about to begin")
 
     @property
     def over(self) -> list[Exposure]:
@@ -277,6 +289,7 @@ def overview() -> Overview:
         readonly=Maintenance.objects.filter(ended_at=None).select_related("started_by").first(),
         making=making(),
         restore=deciding.open_one(),
+        drilling=databases.drill_step(),
     )
 
 
@@ -305,6 +318,7 @@ def state() -> str:
         *(f"{one.pk} {one.state} {one.progress} {backups.broken_off(one)}" for one in _unfinished()),
         f"{restore.pk} {restore.state} {deciding.step_of(restore)} {deciding.broken_off(restore)}" if restore else "",
         str(drill.pk) if drill else "",
+        f"drill {step}" if (step := databases.drill_step()) is not None else "",
     ]
     return ", ".join(told)
 

@@ -49,7 +49,7 @@ def page(request: AuthedRequest) -> HttpResponse:
         "rows": [(one, overview.backup_tag(one)) for one in shown],
         "restores": [(one, deciding.tag(one)) for one in found.restores],
         "may_make": allows(request.user, Action.MAKE_SNAPSHOTS),
-        **refreshed(under_way=bool(found.making or (found.restore and found.restore.state in deciding.MOVING))),
+        **refreshed(under_way=found.under_way),
     }
     return render(request, "continuity/page.html", context)
 
@@ -128,7 +128,12 @@ def verify(request: AuthedRequest, backup_id: UUID) -> HttpResponse:
 @require_POST
 @door(Action.MAKE_SNAPSHOTS)
 def drill(request: AuthedRequest) -> HttpResponse:
-    _queue(request, tasks.run_drill.delay, None, "The drill is under way. What it finds is shown here.")
+    _queue(
+        request,
+        tasks.run_drill.delay,
+        None,
+        "The drill is asked for. It takes a minute or more; what it finds is shown here.",
+    )
     return redirect("continuity")
 
 

@@ -13,7 +13,8 @@ from kombu.exceptions import OperationalError
 
 from chat.models import IndexProof
 from clinchat.lib import clock
-from compliance.continuity import backups, databases, overview, plan, questions, urgent
+from compliance import tasks
+from compliance.continuity import backups, databases, drills, overview, plan, questions, urgent
 from compliance.models import Backup, Drill, IntegrityRun, Maintenance, Restore, User, WalShipping
 from tests import cast
 
@@ -236,6 +237,24 @@ def test_the_schedule_shows_what_the_keeper_does(settings: Any) -> None:
     assert len(found) == len(plan.JOBS) + 1
     assert found[-1].next is None
     assert all(job.next is None or job.next > clock.now() for job in found)
+
+
+def test_a_drill_that_runs_is_shown_and_another_waits() -> None:
+    client, state = visit("otto"), reverse("continuity-state")
+    with databases.drilling() as tell:
+        tell("load")
+        shown, before = words(client.get(PAGE)), client.get(state).json()
+        assert "A drill is under way: loading the backup into it." in shown
+        assert "follow.js" in shown
+        assert "Run a drill now" not in shown
+        with pytest.raises(databases.AnotherDrills):
+            drills.run()
+        tasks.run_drill()
+    assert not Drill.objects.exists(), "one that waits has not been held"
+    shown = words(client.get(PAGE))
+    assert "A drill is under way" not in shown
+    assert "Run a drill now" in shown
+    assert client.get(state).json() != before
 
 
 def test_the_nightly_proof_is_on_record() -> None:

@@ -172,7 +172,7 @@ def test_every_question_can_be_answered_no(held: Held, group: str) -> None:
     keys = [one["key"] for one in held.drill.assertions]  # in their order: what some ask is on record in the copy
     asked = [key for key in keys if key not in left_out]
     with broken(held, *(statement for _, statement in FAULTS[group])):
-        answers = held.ask(*asked)
+        answers = held.ask(*(one["key"] for one in held.drill.assertions if one["key"] in asked))
     assert {name for name, one in answers.items() if one.ok is not True} - (FIGURES - meant) == meant
     assert all(answers[key].ok is False for key in meant)
 
