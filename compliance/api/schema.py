@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
 
 from django.conf import settings
@@ -58,7 +59,14 @@ class _Closed(OpenApiSerializerExtension):  # type: ignore[no-untyped-call]  # r
 @api_view(["GET"])
 def schema(request: Request) -> Response:
     """This document."""
-    return Response(SchemaGenerator().get_schema(request=None, public=True))  # type: ignore[no-untyped-call]
+    return Response(document())
+
+
+@cache
+def document() -> dict[str, Any]:
+    """The same for everybody, as long as the process lives."""
+    found: dict[str, Any] = SchemaGenerator().get_schema(request=None, public=True)  # type: ignore[no-untyped-call]
+    return found
 
 
 def with_problems(result: dict[str, Any], **_: Any) -> dict[str, Any]:

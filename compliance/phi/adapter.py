@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
-from compliance.phi.detectors.contacts import phone_or_fax
 from compliance.phi.types import Candidate, Strength
 
 Detect = Callable[[str], Iterable[Candidate]]
@@ -23,6 +22,8 @@ def build_scan(detectors: Mapping[str, Detect]) -> Scan:
     from scrubadub.detectors import Detector, PhoneDetector
     from scrubadub.filth import Filth
     from scrubadub.filth.base import MergedFilth
+
+    from compliance.phi.detectors.contacts import phone_or_fax
 
     class Run(MergedFilth):  # type: ignore[misc]  # scrubadub ships no types
         """Proposals that touch, kept side by side. Joining their texts, as scrubadub does, takes quadratic time."""

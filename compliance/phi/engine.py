@@ -11,19 +11,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from compliance.phi import local, selftest
-from compliance.phi.adapter import Detect, Scan, build_scan
-from compliance.phi.detectors import (
-    addresses,
-    ages,
-    clinical,
-    contacts,
-    dates,
-    facilities,
-    identifiers,
-    names,
-    rooms,
-    towns,
-)
+from compliance.phi.adapter import Scan, build_scan
 from compliance.phi.detectors import ner as _ner
 from compliance.phi.lexicon import lexicon
 from compliance.phi.merge import resolve
@@ -39,18 +27,6 @@ MAX_CHARS = 100_000
 _AT_ONCE = 32
 """Texts worked on at the same time. One that never ends keeps its place, so that they cannot pile up."""
 _ROUNDS = 4  # repeats of repeats settle after one or two
-_DETECTORS: dict[str, Detect] = {
-    "clinical": clinical.detect,
-    "dates": dates.detect,
-    "ages": ages.detect,
-    "contacts": contacts.detect,
-    "identifiers": identifiers.detect,
-    "addresses": addresses.detect,
-    "towns": towns.detect,
-    "facilities": facilities.detect,
-    "rooms": rooms.detect,
-    "names": names.detect,
-}
 
 
 @dataclass(slots=True)
@@ -208,5 +184,8 @@ def _scan() -> Scan:
     if not _scans:
         with _building:
             if not _scans:
-                _scans.append(build_scan(_DETECTORS))
+                # Hundreds of patterns, which most commands have no text for: a fifth of their start.
+                from compliance.phi.families import DETECTORS
+
+                _scans.append(build_scan(DETECTORS))
     return _scans[0]

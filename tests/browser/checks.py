@@ -126,15 +126,18 @@ def judge(page: Page) -> list[str]:
     found, grounds = [], []
     world = _world(page)  # it lasts as long as the document, whatever its size
     for name, (width, height) in SIZES.items():
-        page.set_viewport_size({"width": width, "height": height})
+        if page.viewport_size != {"width": width, "height": height}:
+            page.set_viewport_size({"width": width, "height": height})
         page.evaluate("window.scrollTo(0, 0)")  # what has scrolled half under the bar is no small target
         for scheme, what in LOOKS.items():
-            if scheme == "dark" and name != "desktop":
-                continue  # colors do not depend on the size
-            page.emulate_media(color_scheme=scheme)
+            if scheme == "dark":
+                if name != "desktop":
+                    continue  # colors do not depend on the size
+                page.emulate_media(color_scheme=scheme)
             found += [f"{line} ({name}, {scheme})" for line in _violations(page, world, what=what)]
             grounds.append(page.evaluate("getComputedStyle(document.body).backgroundColor"))
-        page.emulate_media(color_scheme="light")
+            if scheme == "dark":
+                page.emulate_media(color_scheme="light")
     if len(set(grounds)) != len(LOOKS):
         found.append(f"the page is {grounds[0]} in every color scheme")
     if scrolls_sideways(page):

@@ -268,13 +268,14 @@ def test_a_question_fails_in_a_sentence_and_is_answered_when_it_is_back(
 
 
 @pytest.mark.usefixtures("chosen", "library")
-def test_nothing_is_half_published_while_it_is_away(server: Server) -> None:
+def test_nothing_is_half_published_while_it_is_away(server: Server, slept: list[float]) -> None:
     vectors.active()
     collection = shelf.collection("notes")
     ingest.ingest(sources=[shelf.source("Heparin is reversed with protamine.")], collection=collection)
     server.replies = [500] * 5
     with pytest.raises(EndpointError):
         releases.embed_waiting()
+    assert slept == list(endpoint.PASSAGE_PAUSES)
     assert not Listing.objects.filter(document__collection=collection).exists()
     assert not Chunk.objects.filter(collection=collection, live=True).exists()
     server.replies = []

@@ -15,3 +15,12 @@ def template(django_db_setup: None, django_db_blocker: Any) -> Iterator[None]:
 
     with django_db_blocker.unblock(), portal.prepared():
         yield
+
+
+@pytest.fixture
+def in_memory() -> Iterator[None]:
+    """For a test that unpacks whole copies of the tests' server: thousands of files each."""
+    from tests.compliance.continuity import live
+
+    with live.in_memory():
+        yield

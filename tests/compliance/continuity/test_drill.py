@@ -24,7 +24,7 @@ from compliance.continuity.controls import NEEDED
 from compliance.continuity.questions import Answer, Copy
 from compliance.continuity.scratch import ScratchServer
 from compliance.models import Backup, Drill
-from tests.compliance.continuity import installation
+from tests.compliance.continuity import installation, live
 
 pytestmark = pytest.mark.django_db
 State = Drill.State
@@ -52,6 +52,7 @@ def held(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
     """As `drills.run` does it, but that server and asker stay for the tests."""
     folder = tmp_path_factory.mktemp("held")
     with django_db_blocker.unblock(), ExitStack() as life, pytest.MonkeyPatch.context() as patch:
+        life.enter_context(live.in_memory())
         store = life.enter_context(installation.furnished(folder))
         life.enter_context(override_settings(BACKUP_PITR=False))
         backups.create(type=Backup.Type.MANUAL, name="For the drill")

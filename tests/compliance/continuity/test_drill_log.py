@@ -15,6 +15,7 @@ from tests import cast
 from tests.compliance.continuity import installation
 
 
+@pytest.mark.usefixtures("in_memory")
 @pytest.mark.django_db(transaction=True)
 def test_the_newest_moment_is_asked_too(tmp_path: Path) -> None:
     """What was committed after the backup, and after the copy of the files, comes back by the log."""

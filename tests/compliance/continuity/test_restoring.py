@@ -21,7 +21,17 @@ from compliance import audit, data_keys, phi, vault
 from compliance.access import factors, networks, sessions
 from compliance.access.factors import Factor
 from compliance.audit import seal, verify
-from compliance.continuity import backups, databases, keeping, loading, programs, recovery, restoring, shipping
+from compliance.continuity import (
+    backups,
+    databases,
+    keeping,
+    loading,
+    programs,
+    recovery,
+    restoring,
+    shipping,
+    shipping_record,
+)
 from compliance.models import (
     AuditEvent,
     AuditVerification,
@@ -313,7 +323,9 @@ def test_an_owner_who_is_no_superuser_restores(settings: Any) -> None:
     assert portal.there() == {portal.LIVE, beside}
 
 
-def test_content_goes_back_to_a_moment_between_backups() -> None:
+@pytest.mark.usefixtures("in_memory")
+def test_content_goes_back_to_a_moment_between_backups(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shipping_record, "SECONDS", 0.5)  # its row is all that is written here
     stop = threading.Event()
     shipper = threading.Thread(target=shipping.follow, kwargs={"stop": stop, "seconds": 0.2})
     shipper.start()

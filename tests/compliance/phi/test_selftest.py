@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from compliance import phi
-from compliance.phi import engine, selftest
+from compliance.phi import engine, families, selftest
 from compliance.phi.selftest import CASES
 from compliance.phi.types import Candidate, Label, Masked, Strength, Terms
 
@@ -81,10 +81,10 @@ def test_a_masked_text_that_does_not_come_back_fails(monkeypatch: pytest.MonkeyP
     assert "name" in phi.self_test().failed
 
 
-@pytest.mark.parametrize("family", sorted(engine._DETECTORS))
+@pytest.mark.parametrize("family", sorted(families.DETECTORS))
 def test_a_family_of_detectors_that_finds_nothing_is_noticed(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
     monkeypatch.setattr(engine, "_scans", [])
-    monkeypatch.setitem(engine._DETECTORS, family, lambda _: iter(()))
+    monkeypatch.setitem(families.DETECTORS, family, lambda _: iter(()))
     assert not phi.self_test().ok
 
 
@@ -92,7 +92,7 @@ def test_after_a_failure_every_text_is_refused_until_one_passes(monkeypatch: pyt
     monkeypatch.setattr(engine, "_scans", [])
     everything = lambda text: iter([Candidate(0, len(text), Label.NAME, Strength.CERTAIN)])  # noqa: E731
     with monkeypatch.context() as broken:
-        broken.setitem(engine._DETECTORS, "names", everything)
+        broken.setitem(families.DETECTORS, "names", everything)
         assert not phi.self_test().ok
         for refused in (phi.mask, phi.find):
             with pytest.raises(phi.PhiUnavailable):
