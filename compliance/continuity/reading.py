@@ -26,6 +26,7 @@ from compliance.continuity.refusals import (
     Refused,
     Replayed,
     Truncated,
+    WrongKey,
 )
 from compliance.continuity.stores import Store, configured, first, read
 from compliance.models import Backup
@@ -96,11 +97,15 @@ def check(store: Store, key: str, *, keys: Sequence[Key] | None = None, progress
 
 
 def verify(key: str, *, store: Store | None = None, progress: Tell = _quiet) -> Manifest:
-    """As `check`, and what came of it is on record with the backup. What could not be read is no verification."""
+    """As `check`, and what came of it is on record with the backup. What could not be read is no verification.
+
+    Without its key nothing is known of a backup: it is neither whole nor damaged.
+    """
     try:
         found = check(store or first(), key, progress=progress)
-    except Refused:
-        Backup.objects.filter(key=key).update(verified_at=clock.now(), verified_ok=False)
+    except Refused as error:
+        ok = None if isinstance(error, WrongKey) else False
+        Backup.objects.filter(key=key).update(verified_at=clock.now(), verified_ok=ok)
         raise
     Backup.objects.filter(pk=found.id).update(verified_at=clock.now(), verified_ok=True)
     return found

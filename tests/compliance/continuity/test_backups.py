@@ -31,7 +31,7 @@ from compliance.continuity import (
     stores,
     wal,
 )
-from compliance.continuity.refusals import Altered, Kept
+from compliance.continuity.refusals import Altered, Kept, WrongKey
 from compliance.models import Backup, DataKey, Drill, Notice, User
 from tests import cast
 
@@ -421,6 +421,19 @@ def test_a_task_that_fails_tells_the_operators(places: list[Path], settings: Any
     settings.BACKUP_STORES = [str(places[0])]
     with pytest.raises(Altered):
         reading.check(stores.first(), made.key)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_without_its_key_a_backup_is_neither_whole_nor_damaged(places: list[Path], settings: Any) -> None:
+    made = backups.create(type=Backup.Type.MANUAL)
+    reading.verify(made.key)
+    ours, settings.BACKUP_KEYS = settings.BACKUP_KEYS, lambda: [bytes(32)]
+    with pytest.raises(WrongKey):
+        reading.verify(made.key)
+    assert Backup.objects.values_list("verified_ok", flat=True).get() is None
+    settings.BACKUP_KEYS = ours
+    reading.verify(made.key)
+    assert Backup.objects.values_list("verified_ok", flat=True).get() is True
 
 
 @pytest.mark.django_db(transaction=True)
