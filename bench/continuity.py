@@ -30,9 +30,12 @@ from chat.corpus.ingest import ingest
 from chat.models import Chunk, Collection
 from clinchat.settings import BASE_DIR
 from compliance.audit import seal
-from compliance.continuity import backups, base, drills, moment, programs, reading, shipping
-from compliance.continuity.folder import Folder
+from compliance.continuity import programs
+from compliance.continuity.backup import backups, reading
+from compliance.continuity.drill import drills
+from compliance.continuity.point_in_time import base, moment, shipping
 from compliance.continuity.scratch import ScratchServer
+from compliance.continuity.storage.folder import Folder
 from compliance.models import Backup, Drill
 
 CHUNKS = 40_000

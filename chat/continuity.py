@@ -37,7 +37,7 @@ from chat.models import (
     Word,
 )
 from compliance.continuity import plan
-from compliance.continuity.keeping import Old, after_restore, takes_back
+from compliance.continuity.restore.keeping import Old, after_restore, takes_back
 from compliance.models import User
 
 logger = logging.getLogger("clinchat.continuity")

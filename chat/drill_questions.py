@@ -13,8 +13,8 @@ from django.db import connection, transaction
 from chat.models import Collection, DocumentVersion, EmbeddingIndex
 from chat.pipeline.search import search
 from chat.pipeline.types import Question, Reader
-from compliance.continuity import contents
-from compliance.continuity.questions import Copy, question
+from compliance.continuity.backup import contents
+from compliance.continuity.drill.questions import Copy, question
 
 QUESTIONS: Final = 5
 PASSAGES: Final = 5

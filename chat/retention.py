@@ -12,7 +12,7 @@ from django.db.models import Q, QuerySet
 
 from chat.models import Citation, Conversation, Feedback, IndexProof, InteractionAlert, InteractionCheck, Turn
 from compliance import mask_reports, vault
-from compliance.continuity import holds, retention, scopes
+from compliance.continuity.deletion import holds, retention, scopes
 from compliance.models import BreakGlass
 
 CONVERSATIONS: Final = "CLINCHAT_CONVERSATION_DAYS"

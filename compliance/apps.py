@@ -23,7 +23,8 @@ class ComplianceConfig(AppConfig):
         from compliance import access, checks, demo, external_services, mail, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
         from compliance.access import people
         from compliance.audit import triggers
-        from compliance.continuity import gauges, integrity, own_retention, wall
+        from compliance.continuity import gauges, integrity, wall
+        from compliance.continuity.deletion import own_retention
         from compliance.controls import catalogue, figures, own  # noqa: F401
         from compliance.logs import database
         from compliance.models import User

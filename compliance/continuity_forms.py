@@ -8,7 +8,7 @@ from typing import Any, Final
 from django import forms
 from django.utils import timezone
 
-from compliance.continuity import wal
+from compliance.continuity.point_in_time import wal
 from compliance.free_text import FreeTextField
 from compliance.models import Backup
 

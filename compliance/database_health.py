@@ -18,7 +18,7 @@ from django.db import connections
 
 from compliance import deadlines
 from compliance.continuity import programs
-from compliance.continuity.wal import SLOT
+from compliance.continuity.point_in_time.wal import SLOT
 from compliance.logs.faults import kind
 from compliance.measured import Measured, State
 from compliance.unreached import unreached

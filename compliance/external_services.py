@@ -151,8 +151,8 @@ def _keys() -> str:
 
 def _backups() -> str:
     """Write something into each store, find it there, and take it away; also what a killed probe has left."""
-    from compliance.continuity import stores
     from compliance.continuity.refusals import ContinuityError
+    from compliance.continuity.storage import stores
 
     if not settings.BACKUP_STORES:
         raise NotConfigured

@@ -40,14 +40,14 @@ def seal_events() -> None:
 )
 def write_data_keys() -> None:
     """The copy of the data keys beside the backups, written anew; tried for an hour where a store does not answer."""
-    from compliance.continuity import key_copies
+    from compliance.continuity.backup import key_copies
 
     key_copies.write()
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
 def make_backup(backup_id: str) -> None:
-    from compliance.continuity import backups
+    from compliance.continuity.backup import backups
 
     try:
         with suppress(backups.BackupFailed):  # it is on record, and told
@@ -59,7 +59,7 @@ def make_backup(backup_id: str) -> None:
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
 def make_scheduled_backup() -> None:
-    from compliance.continuity import backups
+    from compliance.continuity.backup import backups
     from compliance.models import Backup
 
     with suppress(backups.BackupFailed):  # it is on record, and told
@@ -72,13 +72,14 @@ def verify_backup_again() -> None:
     from compliance.models import Backup
 
     kept = Backup.objects.filter(state=Backup.State.COMPLETE)
-    if (backup := kept.order_by(F("verified_at").asc(nulls_first=True)).first()) is not None:
+    if (backup := kept.order_by(F("verified_at").asc(nulls_first=True), "as_of").first()) is not None:
         verify_backup(str(backup.pk))
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600 - 60, time_limit=6 * 3600)
 def verify_backup(backup_id: str) -> None:
-    from compliance.continuity import reading, status_notice
+    from compliance.continuity import status_notice
+    from compliance.continuity.backup import reading
     from compliance.continuity.refusals import ContinuityError
     from compliance.models import Backup
 
@@ -91,14 +92,14 @@ def verify_backup(backup_id: str) -> None:
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=3600 - 60, time_limit=3600)
 def prune_backups() -> None:
-    from compliance.continuity import pruning
+    from compliance.continuity.backup import pruning
 
     pruning.prune()
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=50, time_limit=60)
 def settle_backups() -> None:
-    from compliance.continuity import backups
+    from compliance.continuity.backup import backups
 
     backups.settle()
     backups.catch_up()
@@ -113,7 +114,7 @@ def tell_of_backups() -> None:
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=1770, time_limit=1800)
 def purge_expired() -> None:
-    from compliance.continuity import retention
+    from compliance.continuity.deletion import retention
 
     retention.purge(dry_run=False)
 
@@ -229,21 +230,22 @@ def end_sessions() -> None:
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=6 * 3600, time_limit=6 * 3600 + 600)
 def run_restore(restore_id: str) -> None:
-    from compliance.continuity import restoring
+    from compliance.continuity.restore import restoring
 
     restoring.run(UUID(restore_id))
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=290, time_limit=300)
 def settle_recovery() -> None:
-    from compliance.continuity import recovery
+    from compliance.continuity.restore import recovery
 
     recovery.settle()
 
 
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=3 * 3600, time_limit=3 * 3600 + 600)
 def run_drill() -> None:
-    from compliance.continuity import databases, drills
+    from compliance.continuity.drill import drills
+    from compliance.continuity.restore import databases
 
     with suppress(databases.AnotherDrills):
         drills.run()

@@ -19,7 +19,7 @@ from django.db.models import Count, QuerySet
 from clinchat.lib import sealed
 from compliance import audit, data_keys, phi
 from compliance.access import emergency
-from compliance.continuity import holds
+from compliance.continuity.deletion import holds
 from compliance.models import VaultEntry
 from compliance.phi import Entity, Label
 

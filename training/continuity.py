@@ -6,7 +6,7 @@ from pathlib import Path
 
 from django.conf import settings
 
-from compliance.continuity.contents import extra_file
+from compliance.continuity.backup.contents import extra_file
 
 
 def register() -> None:

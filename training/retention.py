@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from compliance.continuity.retention import for_good, rule
+from compliance.continuity.deletion.retention import for_good, rule
 
 
 def register() -> None:

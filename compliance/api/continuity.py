@@ -21,8 +21,10 @@ from compliance.api.fields import Listing, asked, checked, me, name_of
 from compliance.api.paging import page
 from compliance.api.problems import Refused
 from compliance.api.proof import require_fresh
-from compliance.continuity import backups, deciding, overview, recovery
+from compliance.continuity import overview
+from compliance.continuity.backup import backups
 from compliance.continuity.refusals import ContinuityError
+from compliance.continuity.restore import deciding, recovery
 from compliance.continuity.wall import RECOVERY
 from compliance.continuity_forms import BY_HAND, LONGEST_NAME, LONGEST_REASON
 from compliance.models import Backup, Restore

@@ -16,7 +16,7 @@ from django.db import connection, transaction
 
 from clinchat.lib import clock
 from compliance import audit
-from compliance.continuity import holds
+from compliance.continuity.deletion import holds
 from compliance.models import AuditPurge, User
 
 YEARS = 10

@@ -19,10 +19,12 @@ from django.apps import apps
 from django.conf import settings
 
 from clinchat.lib import clock
-from compliance.continuity import keeping, keys, manifests, reading, stores, streams
-from compliance.continuity.bucket import CANARY, Bucket
+from compliance.continuity.backup import manifests, reading
 from compliance.continuity.gauges import age
 from compliance.continuity.refusals import MANIFEST, Absent, ContinuityError, Kept, Refused, StoreFailed
+from compliance.continuity.restore import keeping
+from compliance.continuity.storage import keys, stores, streams
+from compliance.continuity.storage.bucket import CANARY, Bucket
 from compliance.controls.registry import CannotLook, Found, check
 from compliance.models import Backup, Drill, WalShipping
 

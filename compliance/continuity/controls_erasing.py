@@ -17,9 +17,9 @@ from psycopg import sql
 from clinchat.lib import clock, sealed
 from clinchat.lib.keys import Unsealable
 from compliance import data_keys, vault
-from compliance.continuity import key_copies
+from compliance.continuity.backup import key_copies
 from compliance.continuity.refusals import Absent, ContinuityError, NoKey, Refused
-from compliance.continuity.stores import stores
+from compliance.continuity.storage.stores import stores
 from compliance.controls.registry import CannotLook, Found, check
 from compliance.models import DataKey, Drill, VaultEntry
 from compliance.phi import Entity, Label

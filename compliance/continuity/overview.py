@@ -12,8 +12,12 @@ from django.db.models import QuerySet
 
 from clinchat.lib import charts, clock, ui_tags
 from compliance.attention import Tag
-from compliance.continuity import backups, databases, deciding, drills, integrity, plan, questions, retention
+from compliance.continuity import integrity, plan
+from compliance.continuity.backup import backups
+from compliance.continuity.deletion import retention
+from compliance.continuity.drill import drills, questions
 from compliance.continuity.plan import BACKUP_LATE, DRILL_LATE, INTEGRITY_LATE
+from compliance.continuity.restore import databases, deciding
 from compliance.models import Backup, Drill, Erasure, IntegrityRun, LegalHold, Maintenance, Purge, Restore, WalShipping
 
 DRILLS: Final = 12

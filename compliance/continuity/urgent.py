@@ -8,9 +8,9 @@ from django.urls import reverse
 
 from clinchat.lib import ui_tags
 from compliance.attention import Item
-from compliance.continuity import deciding
 from compliance.continuity.overview import Overview
 from compliance.continuity.plan import BACKUP_EVERY
+from compliance.continuity.restore import deciding
 from compliance.models import Drill, IntegrityRun, Maintenance, Restore, User
 
 

@@ -119,7 +119,7 @@ def _alone(lock: int) -> Iterator[bool]:
 
 
 def _of_keeper(key: str) -> ControlResult | None:
-    from compliance.continuity import keys
+    from compliance.continuity.storage import keys
 
     if not _is_keepers(key) or keys.available():
         return None

@@ -20,7 +20,9 @@ from clinchat.lib.http import AuthedRequest
 from compliance import audit, tasks
 from compliance.access import Action, allows, door, works_read_only
 from compliance.access.sessions import leaves_session_alone
-from compliance.continuity import backups, deciding, overview, recovery
+from compliance.continuity import overview
+from compliance.continuity.backup import backups
+from compliance.continuity.restore import deciding, recovery
 from compliance.continuity.wall import RECOVERY
 from compliance.continuity_forms import FindSnapshotsForm, RestoreForm, SnapshotForm
 from compliance.models import Backup

@@ -15,7 +15,7 @@ from django.views.decorators.http import require_POST, require_safe
 from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, door, works_read_only
 from compliance.access.sessions import fresh
-from compliance.continuity import deciding, recovery
+from compliance.continuity.restore import deciding, recovery
 from compliance.continuity.wall import RECOVERY
 from compliance.continuity_forms import RestoreForm, UndoForm
 from compliance.models import Backup, Restore

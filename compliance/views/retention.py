@@ -19,7 +19,7 @@ from clinchat.lib.http import AuthedRequest
 from compliance import audit
 from compliance.access import Action, allows, door
 from compliance.access.sessions import fresh
-from compliance.continuity import erasing, holds, retention, scopes
+from compliance.continuity.deletion import erasing, holds, retention, scopes
 from compliance.holding_forms import EndHoldForm, ErasureForm, HoldForm
 from compliance.models import Erasure, LegalHold, Purge, User
 from compliance.views.registers import Refusals, ask, done

@@ -10,7 +10,7 @@ import pytest
 from django.db import connection
 
 from clinchat.lib import clock
-from compliance.continuity import databases
+from compliance.continuity.restore import databases
 from compliance.models import Backup, Maintenance, Restore
 from tests import cast
 from tests.api.documented import Documented, signed_in

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from compliance.access import Action, Role, services
-from compliance.continuity import backups
+from compliance.continuity.backup import backups
 from compliance.models import Backup
 from tests import cast
 from tests.api.conftest import Api

@@ -10,7 +10,7 @@ from playwright.sync_api import expect
 
 from clinchat.lib import clock
 from compliance import vault
-from compliance.continuity import erasing, holds
+from compliance.continuity.deletion import erasing, holds
 from compliance.models import Purge
 from compliance.phi import Entity, Label
 from tests import cast

@@ -14,7 +14,7 @@ from chat import services
 from chat.models import Conversation, Turn
 from clinchat.lib import clock
 from compliance import mask_reports, phi, vault
-from compliance.continuity import retention
+from compliance.continuity.deletion import retention
 from compliance.models import MaskReport, VaultEntry
 from compliance.tasks import purge_expired
 from tests import cast

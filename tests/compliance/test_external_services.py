@@ -206,7 +206,7 @@ def test_what_a_killed_probe_left_is_removed(stores: Path) -> None:
 
 
 def test_a_store_that_forgets_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    from compliance.continuity.folder import Folder
+    from compliance.continuity.storage.folder import Folder
 
     monkeypatch.setattr(Folder, "list", lambda _self, _prefix="": iter(()))
     found = one("backups")

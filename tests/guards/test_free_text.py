@@ -161,7 +161,7 @@ OTHER_MACHINES = {
     "clinchat/lib/keys/kms.py": "keys, never what they seal",
     "clinchat/lib/keys/vault.py": "keys, never what they seal",
     "clinchat/local/__main__.py": "the portal on this machine, whether it is up",
-    "compliance/continuity/bucket.py": "backups, encrypted before, where a bucket is configured",
+    "compliance/continuity/storage/bucket.py": "backups, encrypted before, where a bucket is configured",
     "compliance/directory/ldap.py": "the e-mail address of who signs in",
     "compliance/directory/oidc.py": "a code of the provider, for who signs in",
 }

@@ -24,8 +24,8 @@ from clinchat.lib import clock
 from clinchat.lib.keys import KeysUnavailable, Unsealable
 from compliance import rotation, vault
 from compliance.audit import retention, signing
-from compliance.continuity import retention as rules_of_retention
-from compliance.continuity.retention import Rule
+from compliance.continuity.deletion import retention as rules_of_retention
+from compliance.continuity.deletion.retention import Rule
 from compliance.controls import canary, readable
 from compliance.controls.registry import CannotLook, Found, check
 from compliance.models import Attestation, AuditEvent, AuditPurge, Code, LegalHold, Purge, Seal, SealedEvent

@@ -12,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from compliance.continuity.commands import FAILED, REFUSED, Console, Subcommand
 from compliance.continuity.refusals import ContinuityError, Refused
 
-PACKAGE: Final = "compliance.continuity.commands_"
+PACKAGE: Final = "compliance.continuity.commands."
 SUBCOMMANDS: Final = ("create", "list", "verify", "files", "prune", "restore", "drill", "wal")
 EXAMPLES: Final = """examples:
   A snapshot before something is changed:

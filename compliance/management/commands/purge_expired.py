@@ -8,7 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
-from compliance.continuity import retention
+from compliance.continuity.deletion import retention
 
 
 class Command(BaseCommand):

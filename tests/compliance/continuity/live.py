@@ -24,16 +24,16 @@ from django.conf import settings
 from django.test import override_settings
 
 from clinchat.local.paths import ROOT
-from compliance.continuity import base, shipping, wal
-from compliance.continuity.base import Stretch
-from compliance.continuity.folder import Folder
+from compliance.continuity.point_in_time import base, shipping, wal
+from compliance.continuity.point_in_time.base import Stretch
+from compliance.continuity.point_in_time.shipping_record import Progress
 from compliance.continuity.scratch import ScratchServer
-from compliance.continuity.shipping_record import Progress
+from compliance.continuity.storage.folder import Folder
 
 FOLLOW = """
 import json, sys, threading, django; django.setup()
 from compliance.continuity import shipping
-from compliance.continuity.folder import Folder
+from compliance.continuity.storage.folder import Folder
 where, store, seconds = json.loads(sys.argv[1])
 shipping.follow(report=lambda _: print("turn", flush=True), where=where, into=[Folder(store)], seconds=seconds)
 """

@@ -15,7 +15,9 @@ from django.test import override_settings
 from chat.models import Collection, Conversation
 from compliance import audit
 from compliance.audit import seal, triggers
-from compliance.continuity import backups, databases, programs
+from compliance.continuity import programs
+from compliance.continuity.backup import backups
+from compliance.continuity.restore import databases
 from compliance.models import Backup
 from tests import cast
 from tests.chat import shelf

@@ -11,11 +11,12 @@ from pathlib import Path
 from django.core.management import call_command
 from django.test import override_settings
 
-from compliance.continuity import backups, reading, stores
-from compliance.continuity.keys import Key, ring
-from compliance.continuity.manifests import Manifest
+from compliance.continuity.backup import backups, reading
+from compliance.continuity.backup.manifests import Manifest
 from compliance.continuity.refusals import Absent
-from compliance.continuity.stores import Entry
+from compliance.continuity.storage import stores
+from compliance.continuity.storage.keys import Key, ring
+from compliance.continuity.storage.stores import Entry
 from compliance.models import Backup
 
 LONG = 2 * 2**20 + 12_345

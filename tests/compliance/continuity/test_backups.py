@@ -18,20 +18,11 @@ from django.core.management import CommandError, call_command
 from django.db import connection
 
 from clinchat.lib import clock
-from compliance.continuity import (
-    backups,
-    contents,
-    copies,
-    figures,
-    key_copies,
-    manifests,
-    pruning,
-    reading,
-    status_notice,
-    stores,
-    wal,
-)
+from compliance.continuity import status_notice
+from compliance.continuity.backup import backups, contents, figures, key_copies, manifests, pruning, reading
+from compliance.continuity.point_in_time import wal
 from compliance.continuity.refusals import Altered, Kept, WrongKey
+from compliance.continuity.storage import copies, stores
 from compliance.models import Backup, DataKey, Drill, Notice, User
 from tests import cast
 

@@ -15,7 +15,7 @@ from django.test import Client
 
 from clinchat.lib import clock
 from compliance.access.session_store import TOUCH_SECONDS
-from compliance.continuity import databases
+from compliance.continuity.restore import databases
 from compliance.models import Session
 from tests import cast
 from tests.compliance.continuity import portal

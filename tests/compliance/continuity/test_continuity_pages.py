@@ -14,7 +14,10 @@ from kombu.exceptions import OperationalError
 from chat.models import IndexProof
 from clinchat.lib import clock
 from compliance import tasks
-from compliance.continuity import backups, databases, drills, overview, plan, questions, urgent
+from compliance.continuity import overview, plan, urgent
+from compliance.continuity.backup import backups
+from compliance.continuity.drill import drills, questions
+from compliance.continuity.restore import databases
 from compliance.models import Backup, Drill, IntegrityRun, Maintenance, Restore, User, WalShipping
 from tests import cast
 
@@ -140,7 +143,7 @@ def test_what_a_drill_found_wrong_stands_open_in_words_and_the_rest_is_folded() 
 
 
 def test_every_question_of_a_drill_has_words() -> None:
-    from compliance.continuity import own_questions, rewinding  # noqa: F401  # they register
+    from compliance.continuity.drill import own_questions, rewinding  # noqa: F401  # they register
 
     assert set(questions.WORDS) == set(questions.keys()) | questions.BY_NAME
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from compliance.continuity import keys, manifests, reading, streams
-from compliance.continuity.manifests import place
+from compliance.continuity.backup import manifests, reading
+from compliance.continuity.backup.manifests import place
 from compliance.continuity.refusals import (
     MANIFEST,
     Altered,
@@ -25,6 +25,7 @@ from compliance.continuity.refusals import (
     Unsigned,
     WrongKey,
 )
+from compliance.continuity.storage import keys, streams
 from tests.compliance.continuity.small_backups import Made, Memory, make
 
 EACH = 100
@@ -265,7 +266,7 @@ def test_what_another_store_or_the_database_knows_better_is_a_replay(
     from datetime import timedelta
 
     from clinchat.lib import clock
-    from compliance.continuity import stores
+    from compliance.continuity.storage import stores
     from compliance.models import Backup
 
     store, later = made.store(), replace(made.newer, made_at=made.newer.made_at + timedelta(seconds=1))

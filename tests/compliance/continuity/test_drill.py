@@ -18,10 +18,11 @@ from django.core.management import call_command
 from django.test import override_settings
 from psycopg import conninfo
 
-from compliance.continuity import backups, drills
-from compliance.continuity.asking import Asker
+from compliance.continuity.backup import backups
 from compliance.continuity.controls import NEEDED
-from compliance.continuity.questions import Answer, Copy
+from compliance.continuity.drill import drills
+from compliance.continuity.drill.asking import Asker
+from compliance.continuity.drill.questions import Answer, Copy
 from compliance.continuity.scratch import ScratchServer
 from compliance.models import Backup, Drill
 from tests.compliance.continuity import installation, live

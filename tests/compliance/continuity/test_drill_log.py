@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 from django.test import override_settings
 
-from compliance.continuity import backups, drills, moment, shipping
+from compliance.continuity.backup import backups
+from compliance.continuity.drill import drills
+from compliance.continuity.point_in_time import moment, shipping
 from compliance.models import Backup, Drill, User
 from tests import cast
 from tests.compliance.continuity import installation

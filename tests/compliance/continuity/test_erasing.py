@@ -17,10 +17,12 @@ from chat import services
 from chat.models import Turn
 from clinchat.lib import clock
 from compliance import audit_words, data_keys, mask_reports, vault
-from compliance.continuity import erasing, holds, key_copies, keys, scopes, streams
-from compliance.continuity.pruning import BASE_DAYS
+from compliance.continuity.backup import key_copies
+from compliance.continuity.backup.pruning import BASE_DAYS
+from compliance.continuity.deletion import erasing, holds, scopes
 from compliance.continuity.refusals import StoreFailed, WrongKey
-from compliance.continuity.stores import stores
+from compliance.continuity.storage import keys, streams
+from compliance.continuity.storage.stores import stores
 from compliance.models import AuditEvent, Backup, DataKey, Erasure, MaskReport, WalShipping
 from tests import cast
 from tests.chat.making import make_turn

@@ -17,7 +17,7 @@ from chat import services
 from clinchat.lib import clock
 from compliance import audit, vault
 from compliance.audit import retention as trail
-from compliance.continuity import erasing, holds, scopes
+from compliance.continuity.deletion import erasing, holds, scopes
 from compliance.models import AuditEvent, AuditPurge, Erasure, LegalHold, Notice, Purge, User
 from tests import cast
 from tests.chat.making import make_turn

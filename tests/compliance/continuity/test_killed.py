@@ -10,18 +10,10 @@ from uuid import UUID
 import pytest
 
 from chat.models import Conversation
-from compliance.continuity import (
-    backups,
-    copies,
-    databases,
-    maintenance,
-    reading,
-    recovery,
-    refusals,
-    restoring,
-    sources,
-    stores,
-)
+from compliance.continuity import maintenance, refusals
+from compliance.continuity.backup import backups, reading
+from compliance.continuity.restore import databases, recovery, restoring, sources
+from compliance.continuity.storage import copies, stores
 from compliance.models import Backup, Restore
 from tests import cast
 from tests.compliance.continuity import portal

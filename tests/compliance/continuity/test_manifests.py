@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 import pytest
 from django.test import override_settings
 
-from compliance.continuity import keys, manifests
-from compliance.continuity.manifests import Manifest, Part
+from compliance.continuity.backup import manifests
+from compliance.continuity.backup.manifests import Manifest, Part
 from compliance.continuity.refusals import Altered, Missing, NoKey, TooNew, Unsigned, WrongKey
+from compliance.continuity.storage import keys
 
 KEY, OTHER = keys.of(b"k" * 32), keys.of(b"o" * 32)
 ID = "0a1b2c3d-0000-4000-8000-000000000000"

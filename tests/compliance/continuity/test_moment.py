@@ -20,12 +20,14 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from compliance.continuity import base, keys, manifests, moment, streams, wal
-from compliance.continuity.base import Stretch
-from compliance.continuity.folder import Folder
-from compliance.continuity.manifests import Manifest, Part
+from compliance.continuity.backup import manifests
+from compliance.continuity.backup.manifests import Manifest, Part
+from compliance.continuity.point_in_time import base, moment, wal
+from compliance.continuity.point_in_time.base import Stretch
+from compliance.continuity.point_in_time.wal import LogMissing, Outside
 from compliance.continuity.refusals import MANIFEST, Altered, Truncated, WrongKey
-from compliance.continuity.wal import LogMissing, Outside
+from compliance.continuity.storage import keys, streams
+from compliance.continuity.storage.folder import Folder
 from tests.compliance.continuity import live as lives
 from tests.compliance.continuity.live import beats, laid_out, segments
 

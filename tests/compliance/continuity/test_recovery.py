@@ -15,7 +15,8 @@ from django.core.management import CommandError, call_command
 from chat.models import Conversation
 from clinchat.lib import clock
 from compliance import audit, tasks
-from compliance.continuity import databases, maintenance, recovery, restoring
+from compliance.continuity import maintenance
+from compliance.continuity.restore import databases, recovery, restoring
 from compliance.models import AuditEvent, Backup, Maintenance, Restore, WalShipping
 from tests import cast, processes
 from tests.compliance.continuity import portal

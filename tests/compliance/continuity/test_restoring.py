@@ -21,17 +21,10 @@ from compliance import audit, data_keys, phi, vault
 from compliance.access import factors, networks, sessions
 from compliance.access.factors import Factor
 from compliance.audit import seal, verify
-from compliance.continuity import (
-    backups,
-    databases,
-    keeping,
-    loading,
-    programs,
-    recovery,
-    restoring,
-    shipping,
-    shipping_record,
-)
+from compliance.continuity import programs
+from compliance.continuity.backup import backups
+from compliance.continuity.point_in_time import shipping, shipping_record
+from compliance.continuity.restore import databases, keeping, loading, recovery, restoring
 from compliance.models import (
     AuditEvent,
     AuditVerification,

@@ -18,7 +18,7 @@ from chat import services
 from chat.models import Conversation, InteractionCheck, Turn
 from clinchat.lib import clock
 from compliance import mask_reports
-from compliance.continuity import holds, retention
+from compliance.continuity.deletion import holds, retention
 from compliance.models import (
     AuditEvent,
     BreakGlass,

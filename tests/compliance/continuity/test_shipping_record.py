@@ -9,8 +9,8 @@ import pytest
 from django.core.management import call_command
 
 from clinchat.lib import clock
-from compliance.continuity.shipping_record import Progress, ask_for_copy, write
-from compliance.continuity.wal import Shipped
+from compliance.continuity.point_in_time.shipping_record import Progress, ask_for_copy, write
+from compliance.continuity.point_in_time.wal import Shipped
 from compliance.models import Backup, WalShipping
 
 pytestmark = pytest.mark.django_db

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 
-from compliance.continuity import backups, pruning, reading, stores
+from compliance.continuity.backup import backups, pruning, reading
 from compliance.continuity.refusals import StoreFailed
+from compliance.continuity.storage import stores
 from compliance.models import Backup
 
 pytestmark = pytest.mark.django_db(transaction=True)

@@ -13,11 +13,11 @@ from typing import Any
 import pytest
 
 from clinchat.lib import clock
-from compliance.continuity import bucket, stores
-from compliance.continuity.copies import Copies
-from compliance.continuity.folder import Folder
 from compliance.continuity.refusals import Absent, Kept, StoreFailed
-from compliance.continuity.stores import Store
+from compliance.continuity.storage import bucket, stores
+from compliance.continuity.storage.copies import Copies
+from compliance.continuity.storage.folder import Folder
+from compliance.continuity.storage.stores import Store
 
 HOUR = timedelta(hours=1)
 NAME = "backups/20261122T160300Z-0a1b2c3d/database.dump"

@@ -7,8 +7,8 @@ import random
 
 import pytest
 
-from compliance.continuity import keys, streams
 from compliance.continuity.refusals import Altered, Truncated, WrongKey
+from compliance.continuity.storage import keys, streams
 
 KEY, OTHER = keys.of(b"k" * 32), keys.of(b"o" * 32)
 PLACE = "0a1b/database.dump"

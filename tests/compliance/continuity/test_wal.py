@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 
-from compliance.continuity import moment, scratch, shipping, wal
-from compliance.continuity.folder import Folder
+from compliance.continuity import scratch
+from compliance.continuity.point_in_time import moment, shipping, wal
+from compliance.continuity.storage.folder import Folder
 from tests.compliance.continuity import live as lives
 from tests.compliance.continuity.live import Live, beats, eventually, laid_out, segments
 

@@ -17,7 +17,9 @@ from compliance import data_keys, phi, vault
 from compliance.access import factors
 from compliance.access.factors import Factor
 from compliance.audit import seal, verify
-from compliance.continuity import databases, key_copies, maintenance, reading, recovery, whole
+from compliance.continuity import maintenance
+from compliance.continuity.backup import key_copies, reading
+from compliance.continuity.restore import databases, recovery, whole
 from compliance.models import AuditVerification, Backup, OneTimeLink, Restore, Session, User
 from tests import cast
 from tests.compliance.continuity import portal

@@ -16,10 +16,13 @@ from django.core.management import call_command
 from django.test import override_settings
 
 from clinchat.lib import clock
-from compliance.continuity import backups, drills, keeping, keys, manifests, reading, stores
-from compliance.continuity.bucket import Bucket
+from compliance.continuity.backup import backups, manifests, reading
+from compliance.continuity.backup.manifests import Manifest
 from compliance.continuity.controls import NEEDED
-from compliance.continuity.manifests import Manifest
+from compliance.continuity.drill import drills
+from compliance.continuity.restore import keeping
+from compliance.continuity.storage import keys, stores
+from compliance.continuity.storage.bucket import Bucket
 from compliance.controls import running
 from compliance.controls.registry import registered
 from compliance.models import AuditEvent, Backup, ControlResult, Drill, WalShipping

@@ -14,7 +14,7 @@ import pytest
 
 from clinchat.lib import clock
 from compliance import data_keys, vault
-from compliance.continuity import key_copies
+from compliance.continuity.backup import key_copies
 from compliance.models import DataKey, Drill
 from compliance.phi import Entity, Label
 from tests.proving import State, look, proven

@@ -22,8 +22,8 @@ from clinchat.lib import clock
 from compliance import audit
 from compliance.audit import export, handed, retention, writer
 from compliance.audit.search import EventFilter
-from compliance.continuity import holds
-from compliance.continuity import retention as rules
+from compliance.continuity.deletion import holds
+from compliance.continuity.deletion import retention as rules
 from compliance.controls import attestations, readable
 from compliance.models import (
     Attestation,

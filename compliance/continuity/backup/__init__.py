@@ -1,0 +1,1 @@
+"""Making backups, reading them back, and removing them in their time."""

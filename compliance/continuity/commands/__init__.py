@@ -1,0 +1,90 @@
+"""What the subcommands of `manage.py backup` have in common.
+
+A subcommand is a module with HELP, `arguments(parser)` and `run(options, console) -> int`, which returns the exit code.
+"""
+
+from __future__ import annotations
+
+import json
+from argparse import ArgumentParser
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from compliance import phi
+from compliance.continuity.backup import reading
+from compliance.continuity.backup.manifests import place
+from compliance.continuity.refusals import ContinuityError
+from compliance.continuity.storage import stores
+from compliance.free_text import masked
+from compliance.models import Backup
+
+DONE, FAILED, REFUSED = 0, 1, 3
+"""Exit codes; 2 is a command line that cannot be understood. REFUSED: what is in the store was not put there by us."""
+
+
+@dataclass(frozen=True)
+class Console:
+    """What a program reads goes to `out`; what a person watches goes to `say`."""
+
+    out: Callable[[str], Any]
+    say: Callable[[str], Any]
+
+    def json(self, said: object) -> None:
+        self.out(json.dumps(said, indent=2, sort_keys=True))
+
+
+class Subcommand(Protocol):
+    HELP: str
+
+    def arguments(self, parser: ArgumentParser) -> None: ...
+
+    def run(self, options: dict[str, Any], console: Console) -> int: ...
+
+
+def with_json(parser: ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
+
+
+def with_store(parser: ArgumentParser) -> None:
+    parser.add_argument("--store", default="", help="Which store, as named in CLINCHAT_BACKUPS (default: the first).")
+
+
+def chosen_store(options: dict[str, Any]) -> stores.Store:
+    """The one of `with_store`. Raises StoreFailed."""
+    return stores.named(options["store"]) if options["store"] else stores.first()
+
+
+def require_known(store: stores.Store, key: str) -> None:
+    """Raises ContinuityError where there is nothing of that backup, and there never was."""
+    if not any(store.list(place(key))) and key not in reading.lost(store, ()):
+        raise ContinuityError(f"{store.name} has no backup of that key. `backup list` shows those it has.")
+
+
+def prose(text: str, *, where: str, longest: int) -> str:
+    """What was typed, masked for good as a form does it. Raises ContinuityError where it cannot be checked."""
+    try:
+        return masked(text.strip(), where=where, longest=longest)
+    except phi.PhiUnavailable:
+        raise ContinuityError(
+            "What you typed could not be checked for patient identifiers. Nothing was done; try again."
+        ) from None
+
+
+def shown(backup: Backup) -> dict[str, Any]:
+    """A backup for a program that reads it."""
+    return {
+        "id": str(backup.pk),
+        "key": backup.key,
+        "kind": backup.kind,
+        "type": backup.type,
+        "name": backup.name,
+        "state": backup.state,
+        "as_of": backup.as_of.isoformat() if backup.as_of else None,
+        "keep_until": backup.keep_until.isoformat() if backup.keep_until else None,
+        "size": backup.size,
+        "stores": backup.stores,
+        "verified_ok": backup.verified_ok,
+        "verified_at": backup.verified_at.isoformat() if backup.verified_at else None,
+        "failure": backup.failure,
+    }

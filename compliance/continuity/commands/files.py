@@ -1,0 +1,71 @@
+"""manage.py backup files"""
+
+from __future__ import annotations
+
+import shutil
+import tarfile
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from secrets import token_hex
+from typing import Any
+
+from compliance.continuity.backup import reading
+from compliance.continuity.backup.contents import CONFIGURATION, FILES
+from compliance.continuity.commands import DONE, Console, chosen_store, require_known, with_json, with_store
+from compliance.continuity.point_in_time.base import Pieces
+from compliance.continuity.refusals import ContinuityError
+from compliance.models import Backup
+
+HELP = (
+    "Take the files that are in a full backup out of it, into a new folder: checkpoints and public keys of the audit "
+    "trail, training content, and configuration.json, which says how the installation was set up. The whole backup is "
+    "read and authenticated before. Nothing in use is changed: copy what was lost to its place. Exit code 3: it is "
+    "not what was put into the store."
+)
+
+
+def arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("key", help="The backup's key, as `backup list` shows it.")
+    parser.add_argument("folder", type=Path, help="A folder that does not exist yet.")
+    with_store(parser)
+    with_json(parser)
+
+
+def run(options: dict[str, Any], console: Console) -> int:
+    store = chosen_store(options)
+    key, folder = options["key"], options["folder"].absolute()
+    if folder.exists():
+        raise ContinuityError(f"{folder} exists. Name a folder that does not: nothing is overwritten.")
+    require_known(store, key)
+    if reading.manifest(store, key).kind != Backup.Kind.FULL:
+        raise ContinuityError("Only full backups have such files: this is a copy of the database server's.")
+    reading.check(store, key)
+    with _whole(folder) as draft:
+        pieces = reading.extract(store, key, FILES)
+        with tarfile.open(fileobj=Pieces(pieces), mode="r|") as tar:
+            tar.extractall(draft, filter="data")
+        for _ in pieces:  # what follows the archive is authenticated with the last piece
+            pass
+        (draft / CONFIGURATION).write_bytes(b"".join(reading.extract(store, key, CONFIGURATION)))
+    found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    if options["json"]:
+        console.json({"key": key, "store": store.name, "folder": str(folder), "files": found})
+    else:
+        console.out("\n".join([*found, f"{len(found)} files of {key} are in {folder}"]))
+    return DONE
+
+
+@contextmanager
+def _whole(folder: Path) -> Iterator[Path]:
+    """A folder to be filled, which has its name only once it is. For this account alone."""
+    draft = folder.with_name(f".{folder.name}-{token_hex(4)}")
+    try:
+        draft.mkdir(mode=0o700)
+        yield draft
+        draft.rename(folder)
+    except OSError as error:
+        raise ContinuityError(f"{folder} cannot be written: {error.strerror}.") from None
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)

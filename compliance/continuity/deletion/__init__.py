@@ -1,0 +1,1 @@
+"""What is deleted and when, what a legal hold keeps, and erasure by destroying keys."""

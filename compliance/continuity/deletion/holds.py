@@ -1,0 +1,116 @@
+"""Legal holds: nothing of a person, a patient or a conversation is purged or erased until another person ends them.
+
+They are asked at the moment something would be removed. A restore never takes one back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from datetime import UTC, date, datetime, time
+from uuid import UUID
+
+from django.conf import settings
+from django.db import IntegrityError, connection, transaction
+from django.db.models import Q
+
+from clinchat.lib import clock
+from compliance.continuity.deletion import scopes
+from compliance.models import AuditEvent, LegalHold, User
+
+Kind = LegalHold.Kind
+
+
+class OnHold(Exception):
+    """A legal hold is on it: it stays as it is."""
+
+
+class AlreadyHeld(Exception):
+    """There is a hold on it."""
+
+
+class AlreadyEnded(Exception):
+    """Somebody else was faster."""
+
+
+class SamePerson(Exception):
+    """Whoever placed a hold does not end it."""
+
+
+def place(*, kind: str, subject: str, reason: str, actor: User) -> LegalHold:
+    """Keep whatever there is of somebody. `subject` as it was typed: address, record number or id.
+
+    Raises scopes.NoSuchSubject and AlreadyHeld.
+    """
+    found = scopes.subject(kind, subject)
+    try:
+        with transaction.atomic():
+            _one_at_a_time()
+            return LegalHold.objects.create(kind=kind, subject=found, reason=reason, placed_by=actor)
+    except IntegrityError:
+        raise AlreadyHeld from None
+
+
+def end(*, hold_id: UUID, reason: str, actor: User) -> LegalHold:
+    """End a hold, on another person's word. Raises SamePerson and AlreadyEnded."""
+    with transaction.atomic():
+        hold = LegalHold.objects.select_for_update().filter(pk=hold_id, ended_at=None).first()
+        if hold is None:
+            raise AlreadyEnded
+        if hold.placed_by_id == actor.pk:
+            raise SamePerson
+        hold.ended_by, hold.ended_at, hold.end_reason = actor, clock.now(), reason
+        hold.save(update_fields=["ended_by", "ended_at", "end_reason"])
+    return hold
+
+
+def any_stands() -> bool:
+    """Whether there is any hold at all. In a transaction none is placed until it ends."""
+    _one_at_a_time()
+    return bool(settings.LEGAL_HOLD) or LegalHold.objects.filter(ended_at=None).exists()
+
+
+def people() -> set[UUID]:
+    """The people a hold is on."""
+    return {UUID(one) for one in _subjects(Kind.PERSON)}
+
+
+def scopes_held(among: Collection[UUID]) -> set[UUID]:
+    """Those of some conversations that a hold is on: theirs, their author's, or that of a patient they name.
+
+    In a transaction no hold is placed until it ends: what was not held stays so while it is removed.
+    """
+    if not among:
+        return set()
+    if settings.LEGAL_HOLD:
+        return set(among)
+    _one_at_a_time()
+    held = {UUID(one) for one in _subjects(Kind.CONVERSATION)} | scopes.of_people(people())
+    return (held | scopes.of_patients(_subjects(Kind.PATIENT))) & set(among)
+
+
+def events_held(before: date) -> bool:
+    """Whether an event of before a day is by or about a person, patient or conversation that a hold is on."""
+    _one_at_a_time()
+    persons, patients = people(), _subjects(Kind.PATIENT)
+    objects = [*_subjects(Kind.CONVERSATION), *persons, *scopes.of_people(persons), *scopes.of_patients(patients)]
+    mine = Q(actor_id__in=persons) | Q(patient__in=patients) | Q(object_id__in=[str(one) for one in objects])
+    start = datetime.combine(before, time.min, UTC)
+    return AuditEvent.objects.filter(mine, timestamp__lt=start).exists()
+
+
+def require_free(kind: str, subject: str) -> None:
+    """Raises OnHold where the person, patient or conversation, or any conversation of theirs, is to be kept."""
+    mine = scopes.of(kind, subject)
+    if settings.LEGAL_HOLD or subject in _subjects(kind) or scopes_held(mine):
+        raise OnHold
+
+
+def _subjects(kind: str) -> set[str]:
+    return set(LegalHold.objects.filter(kind=kind, ended_at=None).order_by().values_list("subject", flat=True))
+
+
+def _one_at_a_time() -> None:
+    """Whoever removes and whoever places a hold wait for one another; outside a transaction this does nothing."""
+    if connection.in_atomic_block:
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(hashtext('clinchat legal holds'))")

@@ -1,0 +1,1 @@
+"""Restoring on trial, and the questions that a restored copy must answer."""

@@ -1,0 +1,1 @@
+"""Where backups lie: folders and buckets, what is in them encrypted under keys of ours."""
