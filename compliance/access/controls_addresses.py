@@ -35,10 +35,7 @@ NO_FORMS: Final = {
     "api-certificate-verify": "it reads what is in its body, for anybody",
 }
 """Addresses that need no token of a form, and why: what a browser sends by itself opens nothing there."""
-TOO_SLOW: Final = {
-    "api-drug-table-health": "it proves the whole table each time",
-    "api-schema": "it is written anew from every view",
-}
+TOO_SLOW: Final = {"api-drug-table-health": "it proves the whole table each time"}
 """Answers http.no_store does without, of more than a hundred that pass the same middleware."""
 STORES: Final = re.compile(r"\b(?:localStorage|sessionStorage|indexedDB|caches\.open)\b|document\.cookie\s*=")
 """Ways of a script to keep something in the browser."""
