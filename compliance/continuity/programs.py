@@ -97,6 +97,7 @@ def parameters(database: str = "") -> dict[str, str]:
             given.setdefault("sslmode", "require")
     else:
         given = connections["default"].get_connection_params()
+        given.pop("application_name", None)  # the portal's; each program has a name of its own
     if database:
         given["dbname"] = database
     return {name: str(given[name]) for name in _variables() if given.get(name)}

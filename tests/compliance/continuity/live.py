@@ -32,7 +32,7 @@ from compliance.continuity.storage.folder import Folder
 
 FOLLOW = """
 import json, sys, threading, django; django.setup()
-from compliance.continuity import shipping
+from compliance.continuity.point_in_time import shipping
 from compliance.continuity.storage.folder import Folder
 where, store, seconds = json.loads(sys.argv[1])
 shipping.follow(report=lambda _: print("turn", flush=True), where=where, into=[Folder(store)], seconds=seconds)
