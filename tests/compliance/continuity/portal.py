@@ -87,6 +87,8 @@ def killed(work: Callable[[], object]) -> int:
     databases.leave()
     child = os.fork()
     if child == 0:
+        for one in connections.all(initialized_only=True):  # with a browser in the parent, others than it just closed:
+            one.connection = None  # Django keeps those of a running event loop apart, and there is none here
         try:
             work()
         except BaseException:  # noqa: BLE001  # whatever it is, the parent's code must not run here
