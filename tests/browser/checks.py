@@ -18,7 +18,6 @@ from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMess
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
-    "--renderer-process-limit=1",  # each page is a new one: a process for each was a fifth of its time
     "--no-sandbox",
     "--disable-gpu",
     "--no-first-run",
