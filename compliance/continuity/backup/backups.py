@@ -27,6 +27,7 @@ from compliance.continuity import maintenance, programs, status_notice
 from compliance.continuity.backup.making import Making, Progress, keep
 from compliance.continuity.backup.manifests import Manifest, key_of, sha256
 from compliance.continuity.backup.reading import signed
+from compliance.continuity.plan import BACKUP_EVERY
 from compliance.continuity.refusals import ContinuityError, Refused
 from compliance.continuity.storage import keys
 from compliance.continuity.storage.copies import Copies
@@ -37,8 +38,8 @@ logger = logging.getLogger("clinchat.continuity")
 
 WAITS_AT_MOST: Final = timedelta(hours=6)
 """After this time one that was asked for is not made any more."""
-EVERY: Final = timedelta(hours=6, minutes=15)
-"""The time between two full backups of the schedule, and what one may take to begin."""
+MISSED: Final = BACKUP_EVERY + timedelta(minutes=15)
+"""So old the newest full backup is when the schedule missed one."""
 AGAIN: Final = timedelta(hours=1)
 """After this time one that could not be made is tried again."""
 _APPLICATION: Final = "clinchat-backup"
@@ -202,7 +203,7 @@ def catch_up() -> Backup | None:
     enough = (
         Q(requested_at__gt=now - AGAIN)
         | Q(state__in=[Backup.State.WAITING, Backup.State.RUNNING])
-        | Q(state=Backup.State.COMPLETE, as_of__gt=now - EVERY)
+        | Q(state=Backup.State.COMPLETE, as_of__gt=now - MISSED)
     )
     if not settings.BACKUP_STORES or maintenance.on() or full.filter(enough).exists():
         return None
