@@ -34,7 +34,7 @@ def main() -> None:
     except local.LocalError as error:
         sys.exit(error.line)
     except ImproperlyConfigured as error:  # in the words of our settings, which name the variable and quote no secret
-        words = f"A setting keeps ClinChat from starting: {error}"  # nosemgrep: exception-text-told  # as above
+        words = f"A setting keeps ClinChat from starting: {error}"  # nosemgrep: exception-text-told  # words of ours
         sys.exit(words)
     except KeyboardInterrupt:
         sys.exit(128 + signal.SIGINT)

@@ -14,6 +14,9 @@ ROOT = Path(__file__).resolve().parents[2]
 _LONGEST_SOCKET = 103
 # Other characters mean something to libpq, PostgreSQL's settings or a Redis address.
 _PLAIN = re.compile(r"[A-Za-z0-9/._-]+")
+# Not TMPDIR: it differs between shells, and every process of a var has to find the same sockets.
+SHORT = Path("/tmp")  # nosec B108  # folders in it are closed to others (folders.private_folder)
+"""Where sockets are when a folder of theirs has too long a name."""
 
 
 class LocalError(Exception):
@@ -64,6 +67,4 @@ def _run_dir(var: Path) -> Path:
     run = var / "run"
     if fits_socket(run / "pg"):
         return run
-    # Not TMPDIR: it differs between shells, and every process of this var has to find the same sockets.
-    tmp = Path("/tmp")  # nosec B108  # private_folder looks at whose it is
-    return tmp / f"clinchat-{hashlib.sha256(os.fsencode(var)).hexdigest()[:12]}"
+    return SHORT / f"clinchat-{hashlib.sha256(os.fsencode(var)).hexdigest()[:12]}"

@@ -22,7 +22,7 @@ from django.conf import settings
 
 from clinchat.local import LocalError, cluster
 from clinchat.local.folders import locked, open_var, passage, private_folder
-from clinchat.local.paths import fits_socket
+from clinchat.local.paths import SHORT, fits_socket
 from clinchat.local.supervisor import follow_parent
 from compliance.continuity import programs
 from compliance.continuity.refusals import ContinuityError
@@ -41,7 +41,6 @@ _QUICK = {
     "fsync": "off",  # it is thrown away, whatever happens
     "autovacuum": "off",
 }
-_SOCKETS = Path("/tmp")  # noqa: S108  # nosec B108  # each gets a folder of a new name there, closed to others
 
 
 class Unusable(ContinuityError):
@@ -231,7 +230,7 @@ def _home() -> Path:
 def _socket_folder(folder: Path) -> Path:
     """In the folder, or where its name is short enough for a socket."""
     inside = folder / "s"
-    return inside if fits_socket(inside) else _SOCKETS / f"clinchat-scratch-{folder.name}"
+    return inside if fits_socket(inside) else SHORT / f"clinchat-scratch-{folder.name}"
 
 
 def _take_over(data: Path) -> None:

@@ -38,6 +38,7 @@ where, store, seconds = json.loads(sys.argv[1])
 shipping.follow(report=lambda _: print("turn", flush=True), where=where, into=[Folder(store)], seconds=seconds)
 """
 BEAT = 0.02
+_NOTHING_COMMITTED = "SELECT clock_timestamp(), pg_logical_emit_message(false, 'test', 'log, and no commit', true)"
 
 
 @dataclass
@@ -95,15 +96,20 @@ class Live:
                                [megabytes * 900])  # fmt: skip
 
     def caught_up(self) -> datetime:
-        """Wait until what is written now is shipped; returns the moment of what is in the store."""
-        with self.server.connect() as connection:
-            (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
-        eventually(lambda: self.as_of is not None and self.as_of > now)
-        assert self.as_of
-        return self.as_of
+        """Wait until what is written now is shipped; returns the moment up to which the store says that it has it."""
+        with self.server.connect() as connection:  # without something new to ship the store is told no later moment
+            (now, _) = connection.execute(_NOTHING_COMMITTED).fetchone() or (None, None)
+        eventually(lambda: self.as_of and any(each.as_of > now for each in wal.logs(self.store)))
+        return self.kept.as_of
+
+    @property
+    def kept(self) -> wal.Shipped:
+        """How far it is, as the store says."""
+        return wal.logs(self.store)[-1]
 
     @property
     def as_of(self) -> datetime | None:
+        """How far it is, as the shipper says: later than what the store says, where nothing came since."""
         shipped = self.turns[-1].shipped if self.turns else None
         return shipped.as_of if shipped else None
 

@@ -53,10 +53,6 @@ def holds(found: list[datetime], live: Live, as_of: datetime) -> bool:
     return found == live.beats[: len(found)] and len(written) - len(found) <= 1
 
 
-def state(live: Live) -> wal.Shipped:
-    return wal.logs(live.store)[-1]
-
-
 # ── Everything is lost ─────────────────────────────────────────────────────────────────────────────────────────
 
 
@@ -66,7 +62,7 @@ def test_the_whole_machine_is_lost_while_somebody_writes(live: Live) -> None:
     try:
         copy = live.copy()
         with live.written():
-            eventually(lambda: live.beats and state(live).as_of > live.beats[0])
+            eventually(lambda: live.beats and live.kept.as_of > live.beats[0])
             time.sleep(random.random() * EVERY)
             follower.kill()
             live.server.kill()
@@ -75,7 +71,7 @@ def test_the_whole_machine_is_lost_while_somebody_writes(live: Live) -> None:
         follower.communicate()
     shutil.rmtree(live.server.data)
     found = restored(live, copy)
-    assert holds(found, live, state(live).as_of), "no more is lost than what was written since the last shipment"
+    assert holds(found, live, live.kept.as_of), "no more is lost than what was written since the last shipment"
     assert len(found) > 0
 
 
@@ -102,7 +98,7 @@ def test_the_server_is_lost_and_the_shipper_lives(live: Live) -> None:
 def test_a_shipper_that_is_killed_goes_on_where_it_was(live: Live) -> None:
     chance = random.Random(9)
     first = live.follower()
-    copy, since = live.copy(), state(live).since
+    copy, since = live.copy(), live.kept.since
     with live.written():
         for follower in [first, None]:
             running = follower or live.follower()
@@ -115,8 +111,8 @@ def test_a_shipper_that_is_killed_goes_on_where_it_was(live: Live) -> None:
             live.caught_up()
     with live.shipped():
         live.caught_up()
-    assert state(live).since == since
-    numbers = [state(live).number(Path(name).name) for name in segments(live.store)]
+    assert live.kept.since == since
+    numbers = [live.kept.number(Path(name).name) for name in segments(live.store)]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert restored(live, copy) == live.beats
 
@@ -124,7 +120,7 @@ def test_a_shipper_that_is_killed_goes_on_where_it_was(live: Live) -> None:
 def test_a_server_that_starts_again(live: Live) -> None:
     with live.shipped():
         live.caught_up()
-        copy, since = live.copy(), state(live).since
+        copy, since = live.copy(), live.kept.since
         live.server.stop()
         eventually(lambda: live.turns[-1].failure)
         assert live.turns[-1].failure == "The database does not answer."
@@ -133,7 +129,7 @@ def test_a_server_that_starts_again(live: Live) -> None:
             live.caught_up()
         live.caught_up()
         assert live.turns[-1].failure == ""
-    assert state(live).since == since
+    assert live.kept.since == since
     assert restored(live, copy) == live.beats
 
 
@@ -145,7 +141,7 @@ def test_a_store_that_is_away_for_a_while_gets_all_of_it(live: Live, store: Path
         live.fill(40)
         before = live.caught_up()  # the first store goes on
         assert live.turns[-1].failure
-        waiting = wal.spool() / state(live).system
+        waiting = wal.spool() / live.kept.system
         assert len(list(waiting.iterdir())) > 2
         Path(other.name).unlink()
         live.fill(20)
@@ -153,15 +149,15 @@ def test_a_store_that_is_away_for_a_while_gets_all_of_it(live: Live, store: Path
         live.caught_up()
         eventually(lambda: len(list(waiting.iterdir())) < 2)
     theirs = wal.logs(other)[-1]
-    assert (theirs.position, theirs.as_of) == (state(live).position, state(live).as_of)
-    assert state(live).as_of > before
+    assert (theirs.position, theirs.as_of) == (live.kept.position, live.kept.as_of)
+    assert live.kept.as_of > before
     assert set(segments(live.store)[1:]) <= set(segments(other))
 
 
 def test_a_log_that_the_server_threw_away_begins_anew(live: Live) -> None:
     with live.shipped():
         live.caught_up()
-        since = state(live).since
+        since = live.kept.since
     with live.server.connect() as connection:
         connection.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '32MB'")
         live.server.stop()
@@ -173,7 +169,7 @@ def test_a_log_that_the_server_threw_away_begins_anew(live: Live) -> None:
         assert connection.execute("SELECT wal_status FROM pg_replication_slots").fetchone() == ("lost",)
     with live.shipped():
         live.caught_up()
-        assert state(live).since > since
+        assert live.kept.since > since
         copy = live.copy()
         with live.written():
             live.caught_up()
@@ -191,7 +187,7 @@ def test_it_does_not_say_that_it_is_further_than_it_is(live: Live) -> None:
         copy = live.copy()
         with live.written():
             time.sleep(1)
-            as_of = state(live).as_of
+            as_of = live.kept.as_of
             found = restored(live, copy)
     assert holds(found, live, as_of)
 
