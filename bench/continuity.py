@@ -121,15 +121,15 @@ def _plain(folder: Path, size: int) -> Iterator[list[object]]:
     yield _row("pg_dump -Fc", _timed(lambda: file.write_bytes(programs.run("pg_dump", ["-Fc"]))), size, file)
     for jobs, sections in ((1, [[]]), (2, _SECTIONS)):
         with ScratchServer() as server:
-            where, load = server.parameters(), [*_PLAIN, f"--jobs={jobs}"]
+            conninfo, load = server.conninfo(), [*_PLAIN, f"--jobs={jobs}"]
             seconds = sum(
-                _timed(partial(programs.run, "pg_restore", [*load, *section, file], where=where))
+                _timed(partial(programs.run, "pg_restore", [*load, *section, file], conninfo=conninfo))
                 for section in sections
             )
             yield _row(f"pg_restore, {jobs} job{'s' if jobs > 1 else ''}", seconds, size)
     with ScratchServer() as server:
         source = programs.stream("pg_dump", ["-Fc"])
-        seconds = _timed(lambda: programs.feed("pg_restore", _PLAIN, source, where=server.parameters()))
+        seconds = _timed(lambda: programs.feed("pg_restore", _PLAIN, source, conninfo=server.conninfo()))
         yield _row("pg_dump -Fc | pg_restore", seconds, size)
 
 
@@ -183,13 +183,15 @@ def _killed(*, alone: bool) -> tuple[float, float]:
     with ExitStack() as life:
         folder = Path(life.enter_context(tempfile.TemporaryDirectory()))
         store = Folder(str(folder / "store"))
-        server = life.enter_context(ScratchServer(tell={"wal_level": "replica", "max_wal_senders": "4"}, durable=True))
+        server = life.enter_context(
+            ScratchServer(server_settings={"wal_level": "replica", "max_wal_senders": "4"}, durable=True)
+        )
         with server.connect() as own:
             own.execute("CREATE TABLE beat (at timestamptz)")
         with _shipped(server, store) as over:
             copy = folder / "base.tar.gz"
             with copy.open("wb") as file:
-                file.writelines(base.base_copy(where=server.parameters()))
+                file.writelines(base.base_backup(conninfo=server.conninfo()))
             last = _beaten(server)
             if not alone:
                 over.set()
@@ -198,10 +200,10 @@ def _killed(*, alone: bool) -> tuple[float, float]:
                 time.sleep(2 * shipping.SECONDS)
         began = time.perf_counter()
 
-        def lay_out(place: Path) -> base.Stretch:
+        def lay_out(place: Path) -> base.WalRange:
             return base.unpack(iter([copy.read_bytes()]), place)
 
-        with moment.recovered(lay_out, store) as again, again.connect() as own:
+        with moment.recovered_server(lay_out, store) as again, again.connect() as own:
             row = own.execute("SELECT extract(epoch FROM %s - max(at)) FROM beat", [last]).fetchone()
         return float(row[0]) if row else 0.0, time.perf_counter() - began
 
@@ -210,8 +212,8 @@ def _killed(*, alone: bool) -> tuple[float, float]:
 def _shipped(server: ScratchServer, store: Folder) -> Iterator[threading.Event]:
     """The log of the server goes into the store, until the event is set."""
     over = threading.Event()
-    how = {"where": server.parameters(), "into": [store], "report": lambda _: None, "stop": over}
-    thread = threading.Thread(target=shipping.follow, kwargs=how)
+    how = {"conninfo": server.conninfo(), "into": [store], "report": lambda _: None, "stop": over}
+    thread = threading.Thread(target=shipping.run, kwargs=how)
     thread.start()
     time.sleep(shipping.SECONDS)
     try:

@@ -74,4 +74,4 @@ def vector_search(copy: Copy) -> tuple[bool, str]:
 
 
 def register() -> None:
-    contents.known_questions(known)
+    contents.register_questions(known)

@@ -65,7 +65,7 @@ class RestoreForm(forms.Form):
         if reach is None:
             del self.fields["to_time"]
         else:
-            ends = (wal.whole_second(reach[0]), reach[1])
+            ends = (wal.ceil_second(reach[0]), reach[1])
             first, last = (f"{timezone.localtime(one):%Y-%m-%d %H:%M:%S}" for one in ends)
             self.fields["to_time"].help_text = f"Any second from {first} to {last}. Empty: what the snapshot holds."
 

@@ -61,7 +61,7 @@ def connections_of_this_process() -> list[Measured]:
     """Each connection that a process needs, tried now: how long it took, as whom, and whether it is encrypted."""
     wanted = {"default": ("Portal", _parameters), "audit": ("Audit trail", _parameters)}
     if settings.OWNER_DATABASE_URL:
-        wanted["owner"] = ("Backups", programs.parameters)
+        wanted["owner"] = ("Backups", programs.owner_conninfo)
     tried = deadlines.at_once({key: (CONNECT_SECONDS + 1.0, partial(_try, key, *how)) for key, how in wanted.items()})
     return [
         found if isinstance(found, Measured) else Measured(key, wanted[key][0], State.FAILED, _no_answer(found))

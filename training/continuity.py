@@ -6,11 +6,11 @@ from pathlib import Path
 
 from django.conf import settings
 
-from compliance.continuity.backup.contents import extra_file
+from compliance.continuity.backup.contents import register_file
 
 
 def register() -> None:
-    extra_file("training/content", _own_content)
+    register_file("training/content", _own_content)
 
 
 def _own_content() -> Path | None:

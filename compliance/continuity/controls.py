@@ -21,7 +21,7 @@ from django.conf import settings
 from clinchat.lib import clock
 from compliance.continuity.backup import manifests, reading
 from compliance.continuity.gauges import age
-from compliance.continuity.refusals import MANIFEST, Absent, ContinuityError, Kept, Refused, StoreFailed
+from compliance.continuity.refusals import MANIFEST, Absent, ContinuityError, Refused, Retained, StoreFailed
 from compliance.continuity.restore import keeping
 from compliance.continuity.storage import keys, stores, streams
 from compliance.continuity.storage.bucket import CANARY, Bucket
@@ -90,7 +90,8 @@ def _young(as_of: datetime) -> bool:
 def _still_there(backup: Backup) -> bool:
     """Whether the manifest in the store is the one that was written."""
     try:
-        data = stores.read(stores.first(), manifests.place(backup.key, MANIFEST), most=manifests.MOST)
+        name = manifests.object_name(backup.key, MANIFEST)
+        data = stores.read_object(stores.primary(), name, max_bytes=manifests.MAX_BYTES)
     except Absent:
         return False
     except StoreFailed as error:
@@ -114,8 +115,8 @@ def encrypted() -> Found:
     """The newest backup: each part bears our header, names the current key and opens with it; so do the newest files
     of the store, whatever put them there. And no store holds the key, in a file or as the folder of it."""
     try:
-        ring, store = keys.ring(), stores.first()
-        newest = max(reading.listing(store, keys=ring), key=lambda one: one.as_of, default=None)
+        ring, store = keys.ring(), stores.primary()
+        newest = max(reading.list_manifests(store, keys=ring), key=lambda one: one.as_of, default=None)
         if newest is None:
             return Found(False, "there is no backup", 1, ["no backup"])
         failing = [
@@ -137,14 +138,14 @@ def encrypted() -> Found:
 
 def _not_sealed(store: stores.Store, of: manifests.Manifest, part: str, key: keys.Key) -> str:
     """Why the part is not sealed with the current key; empty: it is."""
-    name = manifests.place(of.key, part)
+    name = manifests.object_name(of.key, part)
     beginning = _beginning(store, name)
     if not beginning.startswith(streams.MAGIC):
         return "bears no header of ours"
     if not beginning.startswith(streams.MAGIC + key.id.encode()):
         return "was sealed with another key than the current one"
     try:
-        next(streams.decrypt(store.open(name), keys=[key], place=f"{of.id}/{part}"), None)
+        next(streams.decrypt(store.open(name), keys=[key], context=f"{of.id}/{part}"), None)
     except Refused:
         return "does not open"
     return ""
@@ -156,7 +157,7 @@ def _is_ours(store: stores.Store, name: str, ring: Sequence[keys.Key]) -> bool:
         return True
     try:
         if name.endswith(f"/{MANIFEST}"):
-            manifests.read(stores.read(store, name, most=manifests.MOST), keys=ring)
+            manifests.parse(stores.read_object(store, name, max_bytes=manifests.MAX_BYTES), keys=ring)
             return True
         return _beginning(store, name).startswith(streams.MAGIC)
     except Absent:
@@ -191,7 +192,7 @@ def immutable_copy() -> Found:
     """
     try:
         there = stores.stores()
-        found = [one for one in there if isinstance(one, Bucket) and one.locks]
+        found = [one for one in there if isinstance(one, Bucket) and one.enforces_retention]
         held = {one.name: _long_kept(one) for one in found}
         open_ones = [one.name for one in found if not _refuses(one)]
     except ContinuityError as error:
@@ -212,20 +213,20 @@ def immutable_copy() -> Found:
 def _long_kept(store: stores.Store) -> list[str]:
     """Backups of this week in the store whose time is thirty days or more."""
     since = clock.now() - WEEK
-    found = reading.listing(store)
+    found = reading.list_manifests(store)
     return [one.key for one in found if one.made_at >= since and one.keep_until - one.made_at >= LOCKED_FOR]
 
 
 def _refuses(store: Bucket) -> bool:
     """Whether the store keeps something against our will. What was put there before and is free by now is removed."""
     for entry in list(store.list(CANARY)):
-        with suppress(Kept):
+        with suppress(Retained):
             store.delete(entry.name)
     name = f"{CANARY}{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"  # two may look in the same second
     store.put(name, [b"canary"], keep_until=clock.now() + LOCKED_FOR)
     try:
-        store.force(name)
-    except Kept:
+        store.force_delete(name)
+    except Retained:
         return True
     return False
 

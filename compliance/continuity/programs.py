@@ -1,7 +1,8 @@
-"""PostgreSQL's own programs: where they are, whom they talk to, and what came of them.
+"""Runs PostgreSQL's client programs (pg_dump, pg_restore, pg_basebackup, pg_receivewal) as child processes.
 
-Whom they talk to is in their environment, where only their own account can read it, and never among their arguments.
-What they say on standard error may hold rows of a patient: it is looked at, and never shown or logged.
+Connection parameters (`conninfo`: libpq's names and values) are passed in the environment, where only the account that
+runs them can read them, never as arguments. Standard error may contain patient data (rows): it is searched for known
+causes, and never shown or logged.
 """
 
 from __future__ import annotations
@@ -16,7 +17,8 @@ from typing import IO, Any
 
 from django.conf import settings
 from django.db import connections
-from psycopg import conninfo, pq
+from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict
 
 from clinchat.local import LocalError, cluster
 from clinchat.local.supervisor import follow_parent
@@ -24,8 +26,8 @@ from compliance import deadlines
 from compliance.continuity.refusals import ContinuityError
 
 CHUNK = 2**20
-_TOLD = 16 * 2**10
-_REASONS = {
+_STDERR_BYTES = 16 * 2**10
+_CAUSES = {
     "No space left on device": "the disk is full",
     "server version mismatch": "the programs are older than the server",
     "unsupported version": "the file was made by a newer version",
@@ -45,11 +47,11 @@ _REASONS = {
     "violates": "a row breaks a rule of the table",
     "out of memory": "the memory did not suffice",
 }
-"""What is looked for in what a program said, the surest first, and the words for it."""
+"""What is looked for in standard error, the most specific first, and how the cause is shown."""
 
 
 class ProgramMissing(ContinuityError):
-    """PostgreSQL's programs are not on this machine."""
+    """The program is not installed on this machine."""
 
     def __init__(self, program: str) -> None:
         super().__init__(
@@ -59,19 +61,19 @@ class ProgramMissing(ContinuityError):
 
 
 class ProgramFailed(ContinuityError):
-    """One of PostgreSQL's programs did not do what it was started for."""
+    """The program exited with an error. `reason` is the cause in words, `code` its exit code (negative: a signal)."""
 
-    def __init__(self, program: str, code: int, told: str = "") -> None:
+    def __init__(self, program: str, code: int, stderr: str = "") -> None:
         self.program, self.code = program, code
         if code < 0:
             self.reason = f"it was ended by signal {-code}"
         else:
-            self.reason = next((words for mark, words in _REASONS.items() if mark in told), f"exit code {code}")
+            self.reason = next((words for mark, words in _CAUSES.items() if mark in stderr), f"exit code {code}")
         super().__init__(f"{program} failed: {self.reason}.")
 
 
 def folder() -> Path | None:
-    """Where the programs are; None: in one of the folders of PATH."""
+    """The folder of the programs; None: search PATH."""
     if settings.POSTGRES_PROGRAMS:
         return Path(settings.POSTGRES_PROGRAMS)
     try:
@@ -81,7 +83,7 @@ def folder() -> Path | None:
 
 
 def find(program: str) -> Path:
-    """Where this program is. Raises ProgramMissing."""
+    """The path of the program. Raises ProgramMissing."""
     place = folder()
     found = shutil.which(program, path=None if place is None else str(place))
     if found is None:
@@ -89,84 +91,84 @@ def find(program: str) -> Path:
     return Path(found)
 
 
-def parameters(database: str = "") -> dict[str, str]:
-    """The owner's way to the live database, or to another one of its server, as libpq names things."""
+def owner_conninfo(database: str = "") -> dict[str, str]:
+    """Connection parameters of the database owner: for the live database, or another one of the same server."""
     if settings.OWNER_DATABASE_URL:
-        given: dict[str, Any] = conninfo.conninfo_to_dict(settings.OWNER_DATABASE_URL)
+        found: dict[str, Any] = conninfo_to_dict(settings.OWNER_DATABASE_URL)
         if not settings.EMBEDDED:
-            given.setdefault("sslmode", "require")
+            found.setdefault("sslmode", "require")
     else:
-        given = connections["default"].get_connection_params()
-        given.pop("application_name", None)  # the portal's; each program has a name of its own
+        found = connections["default"].get_connection_params()
+        found.pop("application_name", None)  # the portal's; each program has a name of its own
     if database:
-        given["dbname"] = database
-    return {name: str(given[name]) for name in _variables() if given.get(name)}
+        found["dbname"] = database
+    return {name: str(found[name]) for name in _environment_variables() if found.get(name)}
 
 
-def environment(where: Mapping[str, str]) -> dict[str, str]:
-    """The whole environment of a program that is to talk to the database at `where`."""
-    names = _variables()
-    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C"} | {names[key]: value for key, value in where.items()}
+def environment(conninfo: Mapping[str, str]) -> dict[str, str]:
+    """The complete environment of a program that connects with `conninfo`."""
+    names = _environment_variables()
+    return {"PATH": "/usr/bin:/bin", "LC_ALL": "C"} | {names[key]: value for key, value in conninfo.items()}
 
 
-def run(program: str, args: Sequence[object] = (), *, where: Mapping[str, str] | None = None) -> bytes:
-    """What the program wrote. Raises ProgramMissing, ProgramFailed."""
-    return b"".join(stream(program, args, where=where))
+def run(program: str, args: Sequence[object] = (), *, conninfo: Mapping[str, str] | None = None) -> bytes:
+    """Run a program to its end; returns its standard output. Raises ProgramMissing and ProgramFailed."""
+    return b"".join(stream(program, args, conninfo=conninfo))
 
 
-def stream(program: str, args: Sequence[object] = (), *, where: Mapping[str, str] | None = None) -> Iterator[bytes]:
-    """What the program writes, as it does. Raises ProgramMissing, and after the last chunk ProgramFailed.
+def stream(program: str, args: Sequence[object] = (), *, conninfo: Mapping[str, str] | None = None) -> Iterator[bytes]:
+    """Yield the standard output of a program while it runs. `conninfo`: default is the live database.
 
-    `where` is the database, the live one unless told. A reader that stops early ends the program.
+    Raises ProgramMissing, and ProgramFailed after the last chunk. Closing the iterator early kills the program.
     """
-    with _started(program, args, where, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
-        output: IO[bytes] = child.process.stdout
-        while chunk := output.read(CHUNK):
+    with _running(program, args, conninfo, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE) as child:
+        stdout_pipe: IO[bytes] = child.process.stdout
+        while chunk := stdout_pipe.read(CHUNK):
             yield chunk
         child.finish()
 
 
 def feed(
-    program: str, args: Sequence[object], chunks: Iterable[bytes], *, where: Mapping[str, str] | None = None
+    program: str, args: Sequence[object], chunks: Iterable[bytes], *, conninfo: Mapping[str, str] | None = None
 ) -> None:
-    """Give the program `chunks` as its input and wait. Raises ProgramMissing, ProgramFailed.
+    """Run a program with `chunks` as its standard input. Raises ProgramMissing and ProgramFailed.
 
-    Whatever the chunks themselves raise ends the program before it could take their end for the end of the input.
+    An exception from `chunks` kills the program before it sees the end of its input: it cannot succeed on half of it.
     """
-    with _started(program, args, where, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
-        entry: IO[bytes] = child.process.stdin
-        with suppress(BrokenPipeError):  # it ended early: finish() tells why
+    with _running(program, args, conninfo, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL) as child:
+        stdin_pipe: IO[bytes] = child.process.stdin
+        with suppress(BrokenPipeError):  # it exited early: finish() raises why
             for chunk in chunks:
-                entry.write(chunk)
-            entry.close()
+                stdin_pipe.write(chunk)
+            stdin_pipe.close()
         child.finish()
 
 
 class Child:
-    """A program that runs. It ends with the thread that started it, even when that is killed."""
+    """A running program. It is killed when the thread that started it ends, even by SIGKILL."""
 
-    def __init__(self, program: str, args: Sequence[object], where: Mapping[str, str] | None, **pipes: int) -> None:
+    def __init__(self, program: str, args: Sequence[object], conninfo: Mapping[str, str] | None, **pipes: int) -> None:
         self.program = program
         self.process = subprocess.Popen(  # noqa: S603  # PostgreSQL's own
             [str(find(program)), *map(str, args)],
-            env=environment(parameters() if where is None else where),
+            env=environment(owner_conninfo() if conninfo is None else conninfo),
             cwd="/",
             stderr=subprocess.PIPE,
             start_new_session=True,
             preexec_fn=follow_parent(),  # noqa: PLW1509 - it calls nothing that takes a lock
             **pipes,  # type: ignore[call-overload]  # stdin and stdout
         )
-        self._told = b""
-        self._listener = deadlines.begun(self._listen)
+        self._stderr = b""
+        self._stderr_reader = deadlines.begun(self._read_stderr)
 
     def finish(self) -> None:
-        """Wait for its end. Raises ProgramFailed."""
+        """Wait until it exits. Raises ProgramFailed."""
         if code := self.process.wait():
-            wait([self._listener], 1)
-            raise ProgramFailed(self.program, code, self._told.decode(errors="replace"))
+            wait([self._stderr_reader], 1)
+            raise ProgramFailed(self.program, code, self._stderr.decode(errors="replace"))
 
     def kill(self) -> None:
-        """End it, if it has not ended, and close what leads to it. Safe to call again."""
+        """Kill it, if it still runs, and close its pipes. Idempotent."""
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait()
@@ -174,28 +176,28 @@ class Child:
             if pipe is not None:
                 with suppress(BrokenPipeError):
                     pipe.close()
-        wait([self._listener], 1)
+        wait([self._stderr_reader], 1)
 
-    def _listen(self) -> None:
+    def _read_stderr(self) -> None:
         errors: IO[bytes] = self.process.stderr
         with errors:
-            for said in errors:
-                self._told = (self._told + said)[-_TOLD:]
+            for line in errors:
+                self._stderr = (self._stderr + line)[-_STDERR_BYTES:]
 
 
 @contextmanager
-def _started(
-    program: str, args: Sequence[object], where: Mapping[str, str] | None, *, stdin: int, stdout: int
+def _running(
+    program: str, args: Sequence[object], conninfo: Mapping[str, str] | None, *, stdin: int, stdout: int
 ) -> Iterator[Child]:
-    child = Child(program, args, where, stdin=stdin, stdout=stdout)
+    child = Child(program, args, conninfo, stdin=stdin, stdout=stdout)
     try:
         yield child
     finally:
         child.kill()
 
 
-def _variables() -> dict[str, str]:
-    """libpq's names of what can be said of a connection, with the environment variable that says it."""
+def _environment_variables() -> dict[str, str]:
+    """libpq's names of connection parameters, with the environment variable of each."""
     return {
         option.keyword.decode(): option.envvar.decode()
         for option in pq.Conninfo.get_defaults()

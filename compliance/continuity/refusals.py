@@ -22,11 +22,11 @@ class StoreFailed(ContinuityError):
 
 
 class Absent(ContinuityError):
-    """The store has nothing of that name."""
+    """The store has no object of that name."""
 
 
-class Kept(ContinuityError):
-    """The time until which it is kept is not over."""
+class Retained(ContinuityError):
+    """The object is under retention: it must not be deleted or replaced yet."""
 
 
 class Refused(ContinuityError):

@@ -1,4 +1,7 @@
-"""What is in a backup beside the database: files that others register, settings that are no secret, known questions."""
+"""What a full backup holds beside the dump: files of the apps, settings without secrets, known questions.
+
+Apps register their files and questions in AppConfig.ready().
+"""
 
 from __future__ import annotations
 
@@ -20,12 +23,12 @@ from compliance.continuity.refusals import ContinuityError
 from compliance.continuity.storage import keys
 
 logger = logging.getLogger("clinchat.continuity")
-Where = Callable[[], Path | None]
+Locate = Callable[[], Path | None]
 Question = dict[str, Any]
 
 FILES: Final = "files.tar"
 CONFIGURATION: Final = "configuration.json"
-SHOWN: Final = (
+EXPORTED_SETTINGS: Final = (
     *("ENVIRONMENT", "EMBEDDED", "TLS", "PROXIES", "PORTAL_URL", "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "TIME_ZONE"),
     *("CLINCHAT_KEYS", "KMS_KEY_IDS", "VAULT_ADDR", "VAULT_KEY", "LDAP_URL", "OIDC_ISSUER", "XAPI_URL", "LOG_LEVEL"),
     *("SESSION_COOKIE_AGE", "CLINCHAT_SESSION_HOURS", "CLINCHAT_PASSWORD_LENGTH", "LIMITS", "PHI_NER", "LEGAL_HOLD"),
@@ -33,41 +36,41 @@ SHOWN: Final = (
     *("BACKUP_STORES", "BACKUP_PITR", "S3_URL", "S3_REGION", "AUDIT_CHECKPOINT_FILES", "AUDIT_PUBLIC_KEYS_FILE"),
     *("TRAINING_CONTENT", "INTERACTIONS_BACKUP", "POSTGRES_PROGRAMS"),
 )
-"""The settings that configuration.json names. Each is added here by name, so that no secret comes in by itself."""
-_PIECE: Final = 1024 * 1024
-_extra: dict[str, Where] = {}
+"""Names of the settings that configuration.json holds: an allow-list, so that no secret gets in by accident."""
+_CHUNK_BYTES: Final = 1024 * 1024
+_extra: dict[str, Locate] = {}
 _providers: list[Callable[[], Sequence[Question]]] = []
 
 
-def extra_file(name: str, where: Where) -> None:
-    """Put a file or folder into files.tar under this name. None, or what is not there, is left out.
+def register_file(name: str, locate: Locate) -> None:
+    """Include a file or folder in files.tar under this name. `locate` is called for each backup.
 
-    Called in AppConfig.ready(). Nothing secret: keys are not part of a backup.
+    Where it returns None or a path that does not exist, nothing is included. No secrets: a backup holds no keys.
     """
-    _extra[name] = where
+    _extra[name] = locate
 
 
-def known_questions(provider: Callable[[], Sequence[Question]]) -> None:
-    """What this gives is in the manifest: questions, and ids of what was found for them, by which a drill compares.
+def register_questions(provider: Callable[[], Sequence[Question]]) -> None:
+    """Include questions, each with the ids that the search finds for it, in the manifest: a drill compares them.
 
-    It is called while the default connection sees the database as the backup does. No text of a patient.
+    `provider` is called while the default connection sees the snapshot of the backup. No patient data.
     """
     _providers.append(provider)
 
 
-def asked() -> list[Question] | None:
-    """The answers of the providers; None where one could not be asked."""
+def known_questions() -> list[Question] | None:
+    """What all providers return; None where one failed."""
     try:
         return [one for provider in _providers for one in provider()]
-    except Exception as error:  # noqa: BLE001  # a search that does not work must not cost the backup; the drill says so
+    except Exception as error:  # noqa: BLE001  # no backup fails for want of a search; the drill reports it
         logger.warning("known questions were not asked: %s", type(error).__name__, extra={"code": "BACKUP_QUESTIONS"})
         return None
 
 
 def files() -> Iterator[tuple[str, Path]]:
-    """Names in files.tar, and where each is now. Links are not followed."""
-    places = _own() | {name: where() for name, where in _extra.items()}
-    for name, path in sorted(places.items()):
+    """Names in files.tar, with the path of each file. Symbolic links are skipped."""
+    paths = _own_files() | {name: locate() for name, locate in _extra.items()}
+    for name, path in sorted(paths.items()):
         if path is None or path.is_symlink():
             continue
         if path.is_file():
@@ -79,7 +82,10 @@ def files() -> Iterator[tuple[str, Path]]:
 
 
 def files_tar() -> Iterator[bytes]:
-    """The files as a tar archive, each as long as it was when its turn came: some grow. Raises ContinuityError."""
+    """The files as a tar archive; of one that is being appended to, as much as there was when it was opened.
+
+    Raises ContinuityError.
+    """
     for name, path in files():
         try:
             with path.open("rb") as file:
@@ -87,13 +93,13 @@ def files_tar() -> Iterator[bytes]:
                 info = tarfile.TarInfo(name)
                 info.size, info.mtime, info.mode = state.st_size, int(state.st_mtime), 0o600
                 yield info.tobuf(tarfile.PAX_FORMAT)
-                left = state.st_size
-                while left:
-                    piece = file.read(min(left, _PIECE))
-                    if not piece:
+                remaining = state.st_size
+                while remaining:
+                    chunk = file.read(min(remaining, _CHUNK_BYTES))
+                    if not chunk:
                         raise ContinuityError(f"{name} became shorter while it was copied.")
-                    left -= len(piece)
-                    yield piece
+                    remaining -= len(chunk)
+                    yield chunk
         except OSError as error:
             raise ContinuityError(f"{name} could not be copied: {error.strerror}.") from None
         yield bytes(-state.st_size % tarfile.BLOCKSIZE)
@@ -101,27 +107,27 @@ def files_tar() -> Iterator[bytes]:
 
 
 def configuration() -> bytes:
-    """configuration.json: how this installation is set up, for whoever must set it up again."""
-    said = {
+    """The bytes of configuration.json: how this installation is configured, for setting it up again."""
+    content = {
         "version": __version__,
         "django": django.get_version(),
         "psycopg": psycopg.__version__,
-        "settings": {name: getattr(settings, name) for name in SHOWN},
-        "audit_public_keys": {name: public.hex() for name, public in _audit_keys().items()},
-        "backup_public_keys": {key.id: key.public.hex() for key in keys.ring()},
+        "settings": {name: getattr(settings, name) for name in EXPORTED_SETTINGS},
+        "audit_public_keys": {name: public.hex() for name, public in _audit_public_keys().items()},
+        "backup_public_keys": {key.id: key.public_key.hex() for key in keys.ring()},
         "files": [name for name, _ in files()],
     }
-    return json.dumps(said, indent=1, sort_keys=True, default=str).encode()
+    return json.dumps(content, indent=1, sort_keys=True, default=str).encode()
 
 
-def _audit_keys() -> dict[str, bytes]:
+def _audit_public_keys() -> dict[str, bytes]:
     try:
         return signing.public_keys()
     except signing.KeyUnusable:
         return {}
 
 
-def _own() -> dict[str, Path | None]:
+def _own_files() -> dict[str, Path | None]:
     checkpoints = {
         f"audit/checkpoints/{number}.jsonl": Path(path)
         for number, path in enumerate(settings.AUDIT_CHECKPOINT_FILES, 1)

@@ -1,10 +1,11 @@
-"""The copy of the data keys beside the backups: the newest alone, in every store, for a database that is lost.
+"""The copy of the data keys in the stores, for when the database is lost. No dump holds data keys.
 
-It is written anew after each full backup, after each destruction of a key, and after each new key-encryption key. So no
-store holds a destroyed key; what base copies and the shipped log still hold goes with them, BASE_DAYS later.
+There is one object in each store. It is replaced after each full backup, each destruction of a data key and each
+rotation of the key-encryption key, so that no store keeps a destroyed key. Base backups and WAL still hold it, until
+their own retention ends (BASE_DAYS).
 
-Keys in it that the database does not know stay: after a loss an empty one may be backed up before the old one is
-brought back, and this copy is all there is of the old keys.
+Keys in it that the database does not know are carried over: after a loss a new, empty database may be backed up before
+the old one is restored, and then this copy is all there is of the old keys.
 """
 
 from __future__ import annotations
@@ -18,35 +19,36 @@ from django.db import connection, transaction
 from compliance import data_keys
 from compliance.continuity.refusals import Absent, Refused, StoreFailed, WrongKey
 from compliance.continuity.storage import keys, streams
-from compliance.continuity.storage.copies import Copies
+from compliance.continuity.storage.replicas import Replicas
 from compliance.continuity.storage.stores import Store, stores
 
 NAME: Final = "keys/data-keys"
 
 
-def write(among: Copies | None = None) -> None:
-    """Put the keys there are now into every store, in the place of the earlier ones.
+def write(into: Replicas | None = None) -> None:
+    """Replace the copy in every store.
 
-    `among`: into those of a backup that is being made instead; that one store of it fails is told there. Raises NoKey,
-    StoreFailed, and WrongKey where the copy that is there was sealed with a backup key that is not at hand.
+    `into`: the stores of the backup that is being made; its maker reports a failed one. Default: all stores, and any
+    failure raises StoreFailed. Raises NoKey, and WrongKey where the current copy cannot be decrypted with our keys.
     """
-    key, copies = keys.newest(), among or Copies(stores())
-    with transaction.atomic(), connection.cursor() as cursor:  # of two, the later one must not hold the older keys
+    key, replicas = keys.newest(), into or Replicas(stores())
+    with transaction.atomic(), connection.cursor() as cursor:
+        # One writer at a time, so that the last one writes the newest keys.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('clinchat copies of data keys'))")
-        held = data_keys.export(beside=_there(copies.stores[0]))
-        copies.put(NAME, streams.encrypt([held], key=key, place=NAME))
-    if copies.lost and among is None:
-        raise StoreFailed(" ".join(copies.lost.values()))
+        exported = data_keys.export(beside=_current(replicas.stores[0]))
+        replicas.put(NAME, streams.encrypt([exported], key=key, context=NAME))
+    if replicas.failures and into is None:
+        raise StoreFailed(" ".join(replicas.failures.values()))
 
 
 def read(store: Store, *, ring: Sequence[keys.Key] | None = None) -> bytes:
-    """What `data_keys.load` takes. Raises NoKey, Absent, StoreFailed and Refused."""
-    found = streams.decrypt(store.open(NAME), keys=keys.ring() if ring is None else ring, place=NAME)
-    return b"".join(found)
+    """The copy, as `data_keys.load` takes it. Raises NoKey, Absent, StoreFailed and Refused."""
+    chunks = streams.decrypt(store.open(NAME), keys=keys.ring() if ring is None else ring, context=NAME)
+    return b"".join(chunks)
 
 
-def _there(store: Store) -> bytes | None:
-    """The copy as it is; None where there is none, or none that says anything."""
+def _current(store: Store) -> bytes | None:
+    """The copy in the store; None where there is none or it is damaged. Raises WrongKey and StoreFailed."""
     try:
         return read(store)
     except WrongKey:
@@ -56,7 +58,7 @@ def _there(store: Store) -> bytes | None:
 
 
 def restore(store: Store) -> int:
-    """Take the keys into an empty database; how many came. Raises as `read` does; nothing there is no key."""
+    """Load the copy into an empty database; returns how many keys, 0 where there is no copy. Raises as `read`."""
     try:
         return data_keys.load(read(store))
     except Absent:
@@ -64,5 +66,5 @@ def restore(store: Store) -> int:
 
 
 def written_at(store: Store) -> datetime | None:
-    """When the copy in this store was written; None where there is none. Needs no key. Raises StoreFailed."""
+    """When the copy in this store was written, or None. Needs no key. Raises StoreFailed."""
     return next((entry.modified for entry in store.list(NAME) if entry.name == NAME), None)

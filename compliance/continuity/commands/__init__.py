@@ -13,7 +13,7 @@ from typing import Any, Protocol
 
 from compliance import phi
 from compliance.continuity.backup import reading
-from compliance.continuity.backup.manifests import place
+from compliance.continuity.backup.manifests import object_name
 from compliance.continuity.refusals import ContinuityError
 from compliance.continuity.storage import stores
 from compliance.free_text import masked
@@ -52,12 +52,12 @@ def with_store(parser: ArgumentParser) -> None:
 
 def chosen_store(options: dict[str, Any]) -> stores.Store:
     """The one of `with_store`. Raises StoreFailed."""
-    return stores.named(options["store"]) if options["store"] else stores.first()
+    return stores.named(options["store"]) if options["store"] else stores.primary()
 
 
 def require_known(store: stores.Store, key: str) -> None:
     """Raises ContinuityError where there is nothing of that backup, and there never was."""
-    if not any(store.list(place(key))) and key not in reading.lost(store, ()):
+    if not any(store.list(object_name(key))) and key not in reading.missing_backups(store, ()):
         raise ContinuityError(f"{store.name} has no backup of that key. `backup list` shows those it has.")
 
 

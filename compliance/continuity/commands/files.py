@@ -14,7 +14,7 @@ from typing import Any
 from compliance.continuity.backup import reading
 from compliance.continuity.backup.contents import CONFIGURATION, FILES
 from compliance.continuity.commands import DONE, Console, chosen_store, require_known, with_json, with_store
-from compliance.continuity.point_in_time.base import Pieces
+from compliance.continuity.point_in_time.base import ChunkReader
 from compliance.continuity.refusals import ContinuityError
 from compliance.models import Backup
 
@@ -39,12 +39,12 @@ def run(options: dict[str, Any], console: Console) -> int:
     if folder.exists():
         raise ContinuityError(f"{folder} exists. Name a folder that does not: nothing is overwritten.")
     require_known(store, key)
-    if reading.manifest(store, key).kind != Backup.Kind.FULL:
+    if reading.read_manifest(store, key).kind != Backup.Kind.FULL:
         raise ContinuityError("Only full backups have such files: this is a copy of the database server's.")
     reading.check(store, key)
     with _whole(folder) as draft:
         pieces = reading.extract(store, key, FILES)
-        with tarfile.open(fileobj=Pieces(pieces), mode="r|") as tar:
+        with tarfile.open(fileobj=ChunkReader(pieces), mode="r|") as tar:
             tar.extractall(draft, filter="data")  # nosemgrep: archive-unpacked  # signed by us, and the filter refuses
         for _ in pieces:  # what follows the archive is authenticated with the last piece
             pass

@@ -25,10 +25,10 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: dict[str, Any], console: Console) -> int:
     store = chosen_store(options)
-    found = dict(reading.entries(store))
+    found = dict(reading.scan_manifests(store))
     good = [one for one in found.values() if isinstance(one, Manifest)]
     bad = {key: one.words for key, one in found.items() if not isinstance(one, Manifest)}
-    gone = reading.lost(store, found)
+    gone = reading.missing_backups(store, found)
     good = [one for one in good if options["kind"] in (None, one.kind)]
     if options["json"]:
         console.json({"store": store.name, "backups": [_shown(one) for one in good], "refused": bad, "lost": gone})

@@ -26,7 +26,7 @@ def run(options: dict[str, Any], console: Console) -> int:
     store = chosen_store(options)
     key = options["key"]
     if key is None:
-        key = max((found for found, _ in reading.entries(store)), default="")  # also one that is not believed
+        key = max((found for found, _ in reading.scan_manifests(store)), default="")  # also one that is not believed
         if not key:
             raise ContinuityError(f"There is no backup in {store.name}.")
     else:

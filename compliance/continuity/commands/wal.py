@@ -28,5 +28,5 @@ def run(options: dict[str, Any], console: Console) -> int:
     if options["healthy"]:
         return DONE if WalShipping.objects.filter(updated_at__gt=clock.now() - SILENT).exists() else FAILED
     console.say("Shipping the log")
-    shipping.follow()
+    shipping.run()
     return DONE

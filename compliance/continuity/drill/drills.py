@@ -30,7 +30,7 @@ from compliance.continuity.drill import standing
 from compliance.continuity.drill.asking import Asker
 from compliance.continuity.drill.questions import BY_LOG, Answer, Copy, words
 from compliance.continuity.point_in_time import moment
-from compliance.continuity.point_in_time.wal import LogMissing
+from compliance.continuity.point_in_time.wal import WalMissing
 from compliance.continuity.programs import ProgramFailed
 from compliance.continuity.refusals import Absent, ContinuityError, Missing, Refused
 from compliance.continuity.restore import databases, sources
@@ -117,7 +117,7 @@ def _held(course: _Course) -> Drill.State:
     """What came of it; why it did not pass stands in the course."""
     try:
         _restore(course)
-    except (Refused, LogMissing, ProgramFailed) as found:  # it is not what was put there, or cannot be loaded
+    except (Refused, WalMissing, ProgramFailed) as found:  # it is not what was put there, or cannot be loaded
         course.failure = found.words
         return State.FAILED
     except ContinuityError as hindrance:
@@ -141,7 +141,7 @@ def _told(course: _Course, *, ok: bool | None) -> str:
 
 
 def _restore(course: _Course) -> None:
-    store = stores.first()
+    store = stores.primary()
     with course.step("verify"):
         manifest = _newest(store)
         course.backup = Backup.objects.filter(pk=manifest.id).first()
@@ -156,7 +156,7 @@ def _restore(course: _Course) -> None:
     _by_dump(course, store, manifest, copy)
     course.rto = course.spent("verify", "server", "load", "ask")
     reached = manifest.as_of
-    if settings.BACKUP_PITR and (covered := moment.covered(store)) is not None:
+    if settings.BACKUP_PITR and (covered := moment.recovery_window(store)) is not None:
         reached = max(reached, covered[1], _by_log(course, copy))
         course.rto = max(course.rto, course.spent("recover", "ask_log"))
     course.rpo = max(0.0, (course.started_at - reached).total_seconds())
@@ -167,7 +167,7 @@ def _newest(store: stores.Store) -> manifests.Manifest:
     be content with an older one. Raises Refused."""
     found: manifests.Manifest | None = None
     refused: Refused = Missing("A full backup")
-    for _, one in reading.entries(store):  # the oldest first
+    for _, one in reading.scan_manifests(store):  # the oldest first
         if isinstance(one, Refused):
             found, refused = None, one
         elif one.kind == Backup.Kind.FULL:
@@ -194,7 +194,7 @@ def _by_dump(course: _Course, store: stores.Store, manifest: manifests.Manifest,
             server = life.enter_context(ScratchServer())
         with course.step("load"):
             dump = _load(server, reading.extract(store, manifest.key, sources.DUMP))
-        with Asker(server.parameters(), server.folder) as asker:
+        with Asker(server.conninfo(), server.folder) as asker:
             with course.step("ask"):
                 course.answers += asker.ask(copy)
             with course.step("rewind"):
@@ -213,7 +213,7 @@ def _load(server: ScratchServer, dump: Iterator[bytes]) -> Path:
         output.writelines(dump)
     how = ("--exit-on-error", "--no-owner", "--no-privileges", f"--jobs={JOBS}", f"--dbname={DATABASE}")
     for section in ("pre-data", "data", "post-data"):
-        programs.run("pg_restore", (*how, f"--section={section}", file), where=server.parameters())
+        programs.run("pg_restore", (*how, f"--section={section}", file), conninfo=server.conninfo())
     with server.connect() as own:
         own.execute("ANALYZE")
     return file
@@ -223,11 +223,11 @@ def _by_log(course: _Course, copy: Copy) -> datetime:
     """The newest moment the log leads to; the questions are asked of that as well."""
     with ExitStack() as life:
         with course.step("recover"):
-            server = life.enter_context(moment.at(None))
+            server = life.enter_context(moment.server_at(None))
         name = databases.live_name()
         with server.connect(name) as own:
             reached = own.execute("SELECT pg_last_xact_replay_timestamp()").fetchone()
-        with course.step("ask_log"), Asker(server.parameters(name), server.folder) as asker:
+        with course.step("ask_log"), Asker(server.conninfo(name), server.folder) as asker:
             answers = asker.ask(replace(copy, whole=False))
     course.answers += [replace(one, key=BY_LOG + one.key) for one in answers]
     return reached[0] if reached and reached[0] else copy.before

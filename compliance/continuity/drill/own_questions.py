@@ -81,7 +81,7 @@ def _compared(copy: Copy, what: str) -> tuple[Figures, list[str]]:
     """The figures of each table as they are, and the tables of which the manifest says something else."""
     wanted: Figures = copy.manifest["rows"]
     with connection.cursor() as cursor:
-        found = figures.figures(cursor)
+        found = figures.table_checksums(cursor)
     tables = sorted({*wanted, *found})
     return found, [name for name in tables if wanted.get(name, {}).get(what) != found.get(name, {}).get(what)]
 
@@ -97,7 +97,7 @@ def data_keys(copy: Copy) -> tuple[bool, str]:
 def newest_seal(copy: Copy) -> tuple[bool, str]:
     """The trail ends where the manifest says it does."""
     with connection.cursor() as cursor:
-        found = figures.audit(cursor)
+        found = figures.audit_head(cursor)
     wanted = copy.manifest["audit"]
     return found == wanted, f"seal {found['seal']} and {found['events']:,} events, {wanted['seal']} in the manifest"
 
@@ -139,7 +139,7 @@ def indexes(copy: Copy) -> tuple[bool, str]:
 @question("passages")
 def passages(copy: Copy) -> tuple[bool, str]:
     """Questions the manifest knows the answers to are given the same ones."""
-    wanted, found = copy.manifest["questions"], contents.asked()
+    wanted, found = copy.manifest["questions"], contents.known_questions()
     if wanted is None or found is None:
         raise CannotAsk("the search does not work here, or did not where the backup was made.")
     return found == wanted, f"{sum(one in wanted for one in found)} of {len(wanted)} questions with the same passages"
@@ -198,7 +198,7 @@ def people(copy: Copy) -> tuple[bool, str]:
 def _other_figures(copy: Copy) -> list[str]:
     """Of what must never become less; the backup itself has what its manifest says."""
     with connection.cursor() as cursor:
-        found = figures.people(cursor)
+        found = figures.access_counts(cursor)
     wanted = copy.manifest["people"]
     return [name for name in wanted if found.get(name, 0) < wanted[name]]
 

@@ -1,1 +1,1 @@
-"""Copies of the server's files and the write-ahead log, by which any moment can be had."""
+"""Point-in-time recovery: base backups, continuous shipping of the WAL, and servers recovered to a moment."""

@@ -1,7 +1,7 @@
-"""Copies of the database server's files, and how one is laid out again.
+"""Base backups (pg_basebackup) as one compressed tar stream, and their unpacking.
 
-PostgreSQL sends with them a list of what it sent, with the SHA-256 of each. A copy is laid out only where every file is
-the one on the list, and none is missing or too many; pg_verifybackup would do the same in a second reading.
+`unpack` verifies the files against the server's own backup_manifest (SHA-256 of each) as it writes them: no file may be
+altered, missing or added. pg_verifybackup does the same, but would read everything a second time.
 """
 
 from __future__ import annotations
@@ -19,13 +19,13 @@ from compliance.continuity import programs
 from compliance.continuity.refusals import Altered, Missing, Truncated
 
 MANIFEST = "backup_manifest"
-_PIECE = 2**20
-_LONGEST_LIST = 64 * 2**20
+_CHUNK_BYTES = 2**20
+_MAX_MANIFEST_BYTES = 64 * 2**20
 _ARGUMENTS = (
     "--format=tar",
     "--pgdata=-",
-    "--compress=client-gzip:1",  # a copy is the largest thing in a store; faster ones are not in every build
-    "--wal-method=none",  # the log is in the store anyway
+    "--compress=client-gzip:1",  # in every build of PostgreSQL, unlike lz4 and zstd
+    "--wal-method=none",  # WAL is shipped to the store anyway
     "--checkpoint=fast",
     "--manifest-checksums=SHA256",
     "--no-estimate-size",
@@ -33,60 +33,61 @@ _ARGUMENTS = (
 
 
 @dataclass(frozen=True)
-class Stretch:
-    """The log without which a copy is no database: from where it began to where it ended."""
+class WalRange:
+    """The WAL that a base backup needs to become consistent: from LSN `start` to `end`, of one server and timeline."""
 
     system: str
+    """The system identifier of the server (pg_control_system)."""
     timeline: int
     start: int
     end: int
 
 
-def base_copy(*, where: Mapping[str, str] | None = None) -> Iterator[bytes]:
-    """All of the server's files as one compressed tar file, `where` libpq's names say; the live one unless told.
+def base_backup(*, conninfo: Mapping[str, str] | None = None) -> Iterator[bytes]:
+    """A base backup as a gzip-compressed tar stream. `conninfo`: default is the live server.
 
-    Raises ProgramMissing, and ProgramFailed after the last piece.
+    Raises ProgramMissing, and ProgramFailed after the last chunk.
     """
-    return programs.stream("pg_basebackup", _ARGUMENTS, where=where)
+    return programs.stream("pg_basebackup", _ARGUMENTS, conninfo=conninfo)
 
 
-def unpack(chunks: Iterable[bytes], folder: Path) -> Stretch:
-    """Lay the copy out in an empty folder. Raises Altered, Missing and Truncated."""
-    found: dict[str, tuple[int, str]] = {}
-    told = b""
+def unpack(chunks: Iterable[bytes], folder: Path) -> WalRange:
+    """Unpack a base backup into an empty data directory and verify it. Raises Altered, Missing and Truncated."""
+    files: dict[str, tuple[int, str]] = {}
+    manifest = b""
     try:
-        with tarfile.open(fileobj=Pieces(chunks), mode="r|gz", bufsize=_PIECE) as tar:
+        with tarfile.open(fileobj=ChunkReader(chunks), mode="r|gz", bufsize=_CHUNK_BYTES) as tar:
             for member in tar:
-                name = _inside(member.name)
+                name = _safe_name(member.name)
                 if member.isdir():
                     (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
-                elif not member.isfile() or name in found:
+                elif not member.isfile() or name in files:
                     raise Altered(name)
                 elif name == MANIFEST:
-                    told = _bytes(tar, member)
+                    manifest = _read_member(tar, member)
                 else:
-                    found[name] = _write(tar, member, folder / name)
+                    files[name] = _write_member(tar, member, folder / name)
     except (tarfile.ReadError, EOFError):
         raise Truncated("base.tar.gz") from None
-    return _compare(told, found)
+    return _verify(manifest, files)
 
 
-def _inside(name: str) -> str:
-    """The name below the folder; one that leads out of it was made by nobody we know."""
+def _safe_name(name: str) -> str:
+    """The normalized relative name of a member. Raises Altered where it points outside the folder."""
     path = PurePosixPath(name)
     if path.is_absolute() or ".." in path.parts:
         raise Altered("base.tar.gz")
     return str(path)
 
 
-def _bytes(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
+def _read_member(tar: tarfile.TarFile, member: tarfile.TarInfo) -> bytes:
     source = tar.extractfile(member)
-    if source is None or member.size > _LONGEST_LIST:
+    if source is None or member.size > _MAX_MANIFEST_BYTES:
         raise Altered(MANIFEST)
     return source.read()
 
 
-def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> tuple[int, str]:
+def _write_member(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> tuple[int, str]:
     source = tar.extractfile(member)
     if source is None:
         raise Altered(member.name)
@@ -94,69 +95,69 @@ def _write(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> tuple[i
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
     path.touch(mode=0o600)
     with path.open("wb") as target:
-        while piece := source.read(_PIECE):
-            digest.update(piece)
-            target.write(piece)
-            size += len(piece)
+        while chunk := source.read(_CHUNK_BYTES):
+            digest.update(chunk)
+            target.write(chunk)
+            size += len(chunk)
     return size, digest.hexdigest()
 
 
-def _compare(told: bytes, found: dict[str, tuple[int, str]]) -> Stretch:
-    listed = _read(told)
-    for entry in listed["Files"]:
+def _verify(manifest: bytes, files: dict[str, tuple[int, str]]) -> WalRange:
+    parsed = _parse_manifest(manifest)
+    for entry in parsed["Files"]:
         name = entry["Path"] if "Path" in entry else bytes.fromhex(entry["Encoded-Path"]).decode(errors="replace")
-        if name not in found:
+        if name not in files:
             raise Missing(name)
-        if found.pop(name) != (entry["Size"], entry.get("Checksum")):
+        if files.pop(name) != (entry["Size"], entry.get("Checksum")):
             raise Altered(name)
-    if found:
-        raise Altered(next(iter(found)))
-    (stretch,) = listed["WAL-Ranges"]
-    return Stretch(
-        system=str(listed["System-Identifier"]),
-        timeline=int(stretch["Timeline"]),
-        start=position(stretch["Start-LSN"]),
-        end=position(stretch["End-LSN"]),
+    if files:
+        raise Altered(next(iter(files)))
+    (wal_range,) = parsed["WAL-Ranges"]
+    return WalRange(
+        system=str(parsed["System-Identifier"]),
+        timeline=int(wal_range["Timeline"]),
+        start=parse_lsn(wal_range["Start-LSN"]),
+        end=parse_lsn(wal_range["End-LSN"]),
     )
 
 
-def _read(told: bytes) -> dict[str, Any]:
-    """The list, once its own checksum is right: that of all its lines but the last."""
-    lines, mark, last = told.rpartition(b'"Manifest-Checksum"')
-    if not mark:
+def _parse_manifest(manifest: bytes) -> dict[str, Any]:
+    """Parse a backup_manifest after checking its own checksum, which its last line holds."""
+    lines, key, last = manifest.rpartition(b'"Manifest-Checksum"')
+    if not key:
         raise Missing(MANIFEST)
     if hashlib.sha256(lines).hexdigest().encode() not in last:
         raise Altered(MANIFEST)
-    listed: dict[str, Any] = json.loads(told)
-    return listed
+    parsed: dict[str, Any] = json.loads(manifest)
+    return parsed
 
 
-def position(lsn: str) -> int:
-    """A place in the log as PostgreSQL writes it (pg_lsn: 0/03000028), as a number of bytes."""
-    high, _, low = lsn.partition("/")
+def parse_lsn(text: str) -> int:
+    """An LSN in PostgreSQL's text form (0/03000028) as an integer: bytes from the beginning of the WAL."""
+    high, _, low = text.partition("/")
     return (int(high, 16) << 32) + int(low, 16)
 
 
-def written(place: int) -> str:
-    """A number of bytes as PostgreSQL writes that place in the log."""
-    return f"{place >> 32:X}/{place & 0xFFFFFFFF:08X}"
+def format_lsn(lsn: int) -> str:
+    """An LSN in PostgreSQL's text form, the reverse of `parse_lsn`."""
+    return f"{lsn >> 32:X}/{lsn & 0xFFFFFFFF:08X}"
 
 
-class Pieces(io.RawIOBase):
-    """Pieces of bytes as one file, for tarfile to read from."""
+class ChunkReader(io.RawIOBase):
+    """An iterable of chunks as a readable binary file, for tarfile."""
 
     def __init__(self, chunks: Iterable[bytes]) -> None:
         super().__init__()
         self._chunks = iter(chunks)
-        self._rest = memoryview(b"")
+        self._buffer = memoryview(b"")
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, target: Any) -> int:
-        while not self._rest and (chunk := next(self._chunks, None)) is not None:
-            self._rest = memoryview(chunk)
-        size = min(len(target), len(self._rest))
-        target[:size] = self._rest[:size]
-        self._rest = self._rest[size:]
+        while not self._buffer and (chunk := next(self._chunks, None)) is not None:
+            self._buffer = memoryview(chunk)
+        size = min(len(target), len(self._buffer))
+        target[:size] = self._buffer[:size]
+        self._buffer = self._buffer[size:]
         return size

@@ -1,4 +1,4 @@
-"""The database as it was at a moment, in a server of its own: a copy of its files, and the log replayed until then."""
+"""Point-in-time recovery into a temporary server: a base backup, and the WAL replayed up to a moment."""
 
 from __future__ import annotations
 
@@ -12,112 +12,120 @@ from compliance.continuity import programs
 from compliance.continuity.backup import reading
 from compliance.continuity.backup.manifests import Manifest
 from compliance.continuity.point_in_time import base, wal
-from compliance.continuity.point_in_time.base import Stretch
-from compliance.continuity.point_in_time.wal import Outside
-from compliance.continuity.scratch import ScratchServer, Unusable
-from compliance.continuity.storage.stores import Store, first
+from compliance.continuity.point_in_time.base import WalRange
+from compliance.continuity.point_in_time.wal import OutsideRecoveryWindow
+from compliance.continuity.scratch import ScratchServer, ScratchServerFailed
+from compliance.continuity.storage.stores import Store, primary
 from compliance.models import Backup
 
 PART = "base.tar.gz"
-_RECOVERY = {
-    "restore_command": "false",  # all of the log is laid out before, in its own folder
+_RECOVERY_SETTINGS = {
+    "restore_command": "false",  # all WAL is downloaded to pg_wal before the start
     "recovery_target_timeline": "current",
     "recovery_target_action": "promote",
-    "hot_standby": "off",  # it takes connections when it is done
+    "hot_standby": "off",  # no connections before the recovery is complete
     "archive_mode": "off",
 }
-_ENDED_BEFORE = "before configured recovery target"
+_TARGET_NOT_REACHED = "before configured recovery target"
 
 
 @contextmanager
-def at(to_time: datetime | None, *, store: Store | None = None) -> Iterator[ScratchServer]:
-    """Everything that was committed until `to_time`, and nothing later; None: until the last that is in the store.
+def server_at(to_time: datetime | None, *, store: Store | None = None) -> Iterator[ScratchServer]:
+    """A server with everything committed until `to_time` and nothing later; None: everything in the store.
 
-    Raises Outside with the moments there are, LogMissing, what refuses a backup, Unusable and StoreFailed.
+    Raises OutsideRecoveryWindow (its words name the window), WalMissing, StoreFailed, ScratchServerFailed, and the Refused
+    of reading.check.
     """
-    store = store or first()
-    copy = _copy_before(store, to_time)
-    with recovered(lambda folder: _unpack(store, copy, folder), store, until=to_time) as server:
+    store = store or primary()
+    base_backup = _base_backup_before(store, to_time)
+
+    def unpack(data: Path) -> WalRange:
+        return base.unpack(reading.extract(store, base_backup.key, PART), data)
+
+    with recovered_server(unpack, store, until=to_time) as server:
         yield server
 
 
 @contextmanager
-def recovered(
-    lay_out: Callable[[Path], Stretch], store: Store, *, until: datetime | None = None
+def recovered_server(
+    unpack: Callable[[Path], WalRange], store: Store, *, until: datetime | None = None
 ) -> Iterator[ScratchServer]:
-    """A server from the files that `lay_out` puts into a folder, and the log in the store."""
+    """As `server_at`, from the base backup that `unpack` puts into the data directory."""
 
     def fill(data: Path) -> None:
-        stretch = lay_out(data)
+        wal_range = unpack(data)
         (data / "pg_wal").mkdir(exist_ok=True)
-        wal.fetch(store, stretch, data / "pg_wal", until=until)
+        wal.download(store, wal_range, data / "pg_wal", until=until)
         (data / "recovery.signal").touch()
 
-    target = {} if until is None else {"recovery_target_time": until.isoformat(), "recovery_target_inclusive": "on"}
-    with _Recovered(fill=fill, tell=_RECOVERY | target, user=programs.parameters()["user"]) as server:
+    settings = dict(_RECOVERY_SETTINGS)
+    if until is not None:
+        settings |= {"recovery_target_time": until.isoformat(), "recovery_target_inclusive": "on"}
+    with _RecoveringServer(fill=fill, server_settings=settings, user=programs.owner_conninfo()["user"]) as server:
         yield server
 
 
-def covered(store: Store | None = None) -> tuple[datetime, datetime] | None:
-    """The first and the last moment of the newest server that can be gone back to; None: there is none."""
-    found = _reaches(store or first())
-    return (found[-1].begin, found[-1].end) if found else None
+def recovery_window(store: Store | None = None) -> tuple[datetime, datetime] | None:
+    """The first and the last moment that the current server can be recovered to; None: there is none."""
+    windows = _recovery_windows(store or primary())
+    return (windows[-1].begin, windows[-1].end) if windows else None
 
 
 @dataclass(frozen=True)
-class _Reach:
-    """What the log of one server leads to. That of a lost one is of use as long as it is there, whatever came since."""
+class _RecoveryWindow:
+    """The moments that one server can be recovered to. Former servers too, as long as their WAL is in the store."""
 
-    copies: list[Manifest]
+    base_backups: list[Manifest]
     end: datetime
 
     @property
     def begin(self) -> datetime:
-        return self.copies[0].as_of
+        return self.base_backups[0].as_of
 
     def words(self) -> str:
-        return f"from {wal.shown(self.begin)} to {wal.shown(self.end)}"
+        return f"from {wal.format_time(self.begin)} to {wal.format_time(self.end)}"
 
 
-def _reaches(store: Store) -> list[_Reach]:
-    """The newest last."""
-    copies = _copies(store)
-    found = [
-        _Reach([copy for copy in copies if log.since <= copy.as_of <= log.as_of], log.as_of) for log in wal.logs(store)
+def _recovery_windows(store: Store) -> list[_RecoveryWindow]:
+    """By server, the current one last."""
+    base_backups = _base_backups(store)
+    windows = [
+        _RecoveryWindow([backup for backup in base_backups if state.since <= backup.as_of <= state.as_of], state.as_of)
+        for state in wal.read_states(store)
     ]
-    return [reach for reach in found if reach.copies]
+    return [window for window in windows if window.base_backups]
 
 
-class _Recovered(ScratchServer):
+class _RecoveringServer(ScratchServer):
+    """Starts also where the WAL ends before the recovery target: then it is recovered to the end of the WAL."""
+
     def start(self) -> None:
         try:
             super().start()
-        except Unusable:
-            if _ENDED_BEFORE not in self.told():
+        except ScratchServerFailed:
+            if _TARGET_NOT_REACHED not in self.log_tail():
                 raise
-            self.tell(recovery_target_time="")  # nothing was committed between the end of the log and the moment
+            self.configure(recovery_target_time="")  # no commit between the end of the WAL and the target
             super().start()
 
 
-def _copy_before(store: Store, moment: datetime | None) -> Manifest:
-    """The newest copy that holds nothing later, checked as a whole. Raises Outside, and what refuses a backup."""
-    reaches = _reaches(store)
-    if not reaches:
-        raise Outside("There is no copy yet that the log in the store belongs to: no moment can be gone back to.")
+def _base_backup_before(store: Store, moment: datetime | None) -> Manifest:
+    """The newest base backup completed before the moment, verified. Raises as `server_at`."""
+    windows = _recovery_windows(store)
+    if not windows:
+        raise OutsideRecoveryWindow(
+            "There is no copy yet that the log in the store belongs to: no moment can be gone back to."
+        )
     if moment is None:
-        return reading.check(store, reaches[-1].copies[-1].key)
-    for reach in reaches:
-        if reach.begin <= moment <= reach.end:
-            copy = [copy for copy in reach.copies if copy.as_of <= moment][-1]
-            return reading.check(store, copy.key)
-    raise Outside(f"One can go back to moments {' and '.join(reach.words() for reach in reaches)}.")
+        return reading.check(store, windows[-1].base_backups[-1].key)
+    for window in windows:
+        if window.begin <= moment <= window.end:
+            newest = [backup for backup in window.base_backups if backup.as_of <= moment][-1]
+            return reading.check(store, newest.key)
+    raise OutsideRecoveryWindow(f"One can go back to moments {' and '.join(window.words() for window in windows)}.")
 
 
-def _copies(store: Store) -> list[Manifest]:
-    """The oldest first."""
-    found = [manifest for manifest in reading.listing(store) if manifest.kind == Backup.Kind.BASE]
+def _base_backups(store: Store) -> list[Manifest]:
+    """The manifests of all base backups, the oldest first."""
+    found = [manifest for manifest in reading.list_manifests(store) if manifest.kind == Backup.Kind.BASE]
     return sorted(found, key=lambda manifest: manifest.as_of)
-
-
-def _unpack(store: Store, copy: Manifest, folder: Path) -> Stretch:
-    return base.unpack(reading.extract(store, copy.key, PART), folder)

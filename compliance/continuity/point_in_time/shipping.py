@@ -1,9 +1,9 @@
-"""`manage.py backup wal`: PostgreSQL's log into every store, as it is written.
+"""`manage.py backup wal`: ships the WAL into every store as it is written.
 
-PostgreSQL's pg_receivewal writes the log into a spool, a private folder. From there whole segments go into the stores,
-and the one that is being written, as far as it has come, every few seconds. A replication slot keeps the server from
-throwing away what was not received; what was received stays in the spool until every store has it. So this process may
-be killed and started again, and a store may be away for a while: it goes on where it was.
+pg_receivewal streams the WAL into the spool, a private folder. From there complete segments are uploaded, and every few
+seconds the current one as a partial segment. A physical replication slot makes the server keep what was not received;
+segments stay in the spool until every store has them. So this process may be killed and restarted, and a store may be
+away for a while, without a gap.
 """
 
 from __future__ import annotations
@@ -27,71 +27,74 @@ from clinchat.local import LocalError
 from clinchat.local.folders import locked, open_var, private_folder
 from compliance.continuity import programs
 from compliance.continuity.point_in_time import wal
-from compliance.continuity.point_in_time.base import position
-from compliance.continuity.point_in_time.shipping_record import Progress, Record
-from compliance.continuity.point_in_time.wal import PARTIAL, SLOT, Log, Shipped
-from compliance.continuity.refusals import ContinuityError, Kept
+from compliance.continuity.point_in_time.base import parse_lsn
+from compliance.continuity.point_in_time.shipping_record import ShippingStatus, StatusRecorder
+from compliance.continuity.point_in_time.wal import PARTIAL, SLOT, ShippedWal, WalStream
+from compliance.continuity.refusals import ContinuityError, Retained
 from compliance.continuity.storage import keys
 from compliance.continuity.storage.stores import Store, stores
 
 logger = logging.getLogger("clinchat.continuity")
 
 SECONDS = 3.0
-"""From one shipment to the next."""
-_RECEIVED_SECONDS = 5.0
-"""So long the receiver may take to catch up with what the server had written; it reports once a second."""
-SPOOL_MOST = 2 * 2**30
-"""Bytes that wait for a store that is away. Then nothing more is received, and the server keeps as much again."""
-_PIECE = 2**20
-_NAME = 24  # letters of a segment
-_MINE = """
+"""Between two rounds of shipping."""
+_RECEIVE_TIMEOUT = 5.0
+"""Seconds that a round waits for the receiver to confirm the flush position; it confirms once a second."""
+MAX_SPOOL_BYTES = 2 * 2**30
+"""At this size of the spool (a store is away) receiving stops; the server then keeps as much again in pg_wal."""
+_CHUNK_BYTES = 2**20
+_SEGMENT_NAME_LENGTH = 24
+_SLOT_STATUS = """
 SELECT slot.wal_status = 'lost' AS lost, receiver.write_lsn::text AS received
 FROM pg_replication_slots slot LEFT JOIN pg_stat_replication receiver ON receiver.pid = slot.active_pid
 WHERE slot.slot_name = %s
 """
 
 
-class Lost(ContinuityError):
-    """Log that was not shipped is gone."""
+class WalLost(ContinuityError):
+    """WAL was lost before it was shipped."""
 
 
-def follow(
+def run(
     *,
-    report: Callable[[Progress], None] | None = None,
-    where: Mapping[str, str] | None = None,
+    report: Callable[[ShippingStatus], None] | None = None,
+    conninfo: Mapping[str, str] | None = None,
     into: Sequence[Store] | None = None,
     seconds: float = SECONDS,
     stop: threading.Event | None = None,
 ) -> None:
-    """Ship the log until told to stop. Raises NoKey, StoreFailed and ProgramMissing at the start."""
+    """Ship the WAL until `stop` is set. Default: of the live database, into all stores.
+
+    Waits while another process does. Raises NoKey, StoreFailed and ProgramMissing at the start.
+    """
     programs.find("pg_receivewal")
     shipper = Shipper(
-        where=programs.parameters() if where is None else where,
+        conninfo=programs.owner_conninfo() if conninfo is None else conninfo,
         into=stores() if into is None else into,
         ring=keys.ring(),
-        report=Record() if report is None else report,
+        report=StatusRecorder() if report is None else report,
     )
     stop = stop or threading.Event()
-    with ExitStack() as held:
-        _alone(held)
-        held.callback(shipper.close)
+    with ExitStack() as stack:
+        _lock_spool(stack)
+        stack.callback(shipper.close)
         while not stop.is_set():
-            shipper.turn()
+            shipper.ship_once()
             stop.wait(seconds)
 
 
 class Shipper:
-    """One turn after the other; whatever fails in one is tried again in the next."""
+    """Receives and uploads in rounds (`ship_once`); what fails in one round is tried again in the next."""
 
     def __init__(
         self,
         *,
-        where: Mapping[str, str],
+        conninfo: Mapping[str, str],
         into: Sequence[Store],
         ring: Sequence[keys.Key],
-        report: Callable[[Progress], None],
+        report: Callable[[ShippingStatus], None],
     ) -> None:
-        self._where = {"connect_timeout": "5", **where, "application_name": "clinchat-wal"}
+        self._conninfo = {"connect_timeout": "5", **conninfo, "application_name": "clinchat-wal"}
         self._stores, self._ring, self._report = into, ring, report
         self._server: psycopg.Connection | None = None
         self._receiver: programs.Child | None = None
@@ -99,15 +102,15 @@ class Shipper:
         self._targets: list[Target] = []
         self._bytes, self._failure = 0, ""
 
-    def turn(self) -> None:
-        """Ship what there is, once; what went wrong is in the log and in the report, and raises nothing."""
+    def ship_once(self) -> None:
+        """One round: upload what there is to all stores. Never raises; failures are logged and reported."""
         try:
-            failure = self._turn()
+            failure = self._ship()
         except psycopg.Error:
             self._disconnect()
             failure = "The database does not answer."
             if failure != self._failure:
-                self._ship_rest()
+                self._ship_remainder()
         except OSError as error:
             failure = f"The folder of the log cannot be used: {error.strerror}."
         except LocalError as error:
@@ -119,65 +122,65 @@ class Shipper:
         elif self._failure and not failure:
             logger.info("the log is shipped again", extra={"code": "WAL_SHIPPING"})
         self._failure = failure
-        self._report(Progress(self._targets[0].shipped if self._targets else None, self._bytes, failure))
+        self._report(ShippingStatus(self._targets[0].shipped if self._targets else None, self._bytes, failure))
 
     def close(self) -> None:
-        """End the receiver and the connection. The slot stays: the server keeps the log for the next one."""
-        self._stop_receiving()
+        """Stop the receiver and disconnect. The slot stays, so that the server keeps WAL for the next process."""
+        self._stop_receiver()
         self._disconnect()
 
-    def _turn(self) -> str:
-        """What went wrong in a store, if anything; what goes wrong before raises."""
-        server, spool = self._ready()
-        failure = self._receive(spool)
-        moment, flushed = _flushed(server)
-        received = self._received(server, flushed)
-        if received is None:  # what is whole in the spool is known to be there
-            whole = spool.whole()
-            received = (whole[-1] + 1) * spool.log.segment_bytes if whole else 0
+    def _ship(self) -> str:
+        """One round; returns the first failure of a store, in words. Other failures raise."""
+        server, spool = self._prepare()
+        failure = self._ensure_receiver(spool)
+        moment, flushed = _flush_position(server)
+        received = self._await_received(server, flushed)
+        if received is None:  # unknown: count on complete segments alone
+            complete = spool.complete_segments()
+            received = (complete[-1] + 1) * spool.stream.segment_bytes if complete else 0
         for target in self._targets:
             try:
-                self._bytes += target.ship(spool, as_of=moment if received >= flushed else None, reached=received)
+                self._bytes += target.ship(spool, as_of=moment if received >= flushed else None, end_lsn=received)
             except ContinuityError as error:
-                if isinstance(error, Lost):
-                    self._begin_anew(server, spool)
+                if isinstance(error, WalLost):
+                    self._recreate_slot(server, spool)
                 failure = failure or error.words
         spool.drop_before(min((target.next or 0) for target in self._targets))
         return failure or ("" if received >= flushed else "The server's log is not received.")
 
-    def _ship_rest(self) -> None:
-        """The server is gone. What it still sent is the last that anybody has of it."""
+    def _ship_remainder(self) -> None:
+        """The server does not answer, perhaps for good: upload everything that was still received."""
         if self._spool is None or self._receiver is None:
             return
         with suppress(subprocess.TimeoutExpired, ContinuityError, OSError):
-            self._receiver.process.wait(_RECEIVED_SECONDS)  # it ends with its connection
+            self._receiver.process.wait(_RECEIVE_TIMEOUT)  # it exits when its connection is lost
             for target in self._targets:
-                target.ship_rest(self._spool)
+                target.ship_remainder(self._spool)
 
     # ── The server ────────────────────────────────────────────────────────────────────────────────────────────
 
-    def _ready(self) -> tuple[psycopg.Connection, Spool]:
-        """Connected, with a slot that keeps the log, and knowing how far each store is."""
+    def _prepare(self) -> tuple[psycopg.Connection, Spool]:
+        """Connect, find out server and timeline, and see that the replication slot exists and has lost no WAL."""
         if self._server is None:
-            self._server = psycopg.connect(**self._where, autocommit=True)  # type: ignore[arg-type]
-            _limit(self._server)
-        log = _log(self._server)
-        if self._spool is None or self._spool.log != log:
-            self._stop_receiving()
-            self._targets = [Target(store, log, self._ring) for store in self._stores]
-            self._spool = Spool(wal.spool() / log.system, log)
-        slot = _slot(self._server)
+            self._server = psycopg.connect(**self._conninfo, autocommit=True)  # type: ignore[arg-type]
+            _limit_slot_size(self._server)
+        stream = _wal_stream(self._server)
+        if self._spool is None or self._spool.stream != stream:
+            self._stop_receiver()
+            self._targets = [Target(store, stream, self._ring) for store in self._stores]
+            self._spool = Spool(wal.spool_folder() / stream.system, stream)
+        slot = _slot_status(self._server)
         if slot is None or slot["lost"]:
-            self._begin_anew(self._server, self._spool)
+            self._recreate_slot(self._server, self._spool)
         return self._server, self._spool
 
-    def _begin_anew(self, server: psycopg.Connection, spool: Spool) -> None:
-        """With a new slot. What the stores have until now does not join what comes."""
-        self._stop_receiving()
+    def _recreate_slot(self, server: psycopg.Connection, spool: Spool) -> None:
+        """Start over with a new slot, after a gap: WAL in the stores does not connect to what comes."""
+        self._stop_receiver()
         spool.clear()
         for target in self._targets:
-            target.forget()
-        if _slot(server) is not None:
+            target.reset()
+        if _slot_status(server) is not None:
             server.execute("SELECT pg_drop_replication_slot(%s)", [SLOT])
         server.execute("SELECT pg_create_physical_replication_slot(%s, true)", [SLOT])
         logger.warning("the log is shipped from here on", extra={"code": "WAL_SHIPPING"})
@@ -189,10 +192,10 @@ class Shipper:
 
     # ── The receiver ──────────────────────────────────────────────────────────────────────────────────────────
 
-    def _receive(self, spool: Spool) -> str:
-        """See that the receiver runs; why it does not, if it ended."""
-        if spool.size() > SPOOL_MOST:
-            self._stop_receiving()
+    def _ensure_receiver(self, spool: Spool) -> str:
+        """Start the receiver unless it runs; returns why it exited, or is not started, in words."""
+        if spool.size() > MAX_SPOOL_BYTES:
+            self._stop_receiver()
             return "Too much of the log waits for a store; the server keeps what comes now, as long as it can."
         failure = ""
         if self._receiver is not None and self._receiver.process.poll() is not None:
@@ -200,192 +203,208 @@ class Shipper:
                 self._receiver.finish()
             except programs.ProgramFailed as error:
                 failure = error.words
-            self._stop_receiving()
+            self._stop_receiver()
         if self._receiver is None:
-            spool.mend()
-            words = ("--directory", spool.folder, "--slot", SLOT, "--no-loop", "--no-password", "--status-interval=1")
+            spool.remove_short_partial()
+            args = ("--directory", spool.folder, "--slot", SLOT, "--no-loop", "--no-password", "--status-interval=1")
             pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.DEVNULL}
-            self._receiver = programs.Child("pg_receivewal", words, self._where, **pipes)
+            self._receiver = programs.Child("pg_receivewal", args, self._conninfo, **pipes)
         return failure
 
-    def _received(self, server: psycopg.Connection, flushed: int) -> int | None:
-        """Up to where it has come, at `flushed` if it gets there soon; None while nothing is known of it."""
-        deadline = time.monotonic() + _RECEIVED_SECONDS
+    def _await_received(self, server: psycopg.Connection, flushed: int) -> int | None:
+        """Wait for the receiver to confirm `flushed`; returns the LSN it confirmed in time, None where unknown."""
+        deadline = time.monotonic() + _RECEIVE_TIMEOUT
         while True:
-            slot = _slot(server)
-            received = position(slot["received"]) if slot and slot["received"] else None
+            slot = _slot_status(server)
+            received = parse_lsn(slot["received"]) if slot and slot["received"] else None
             ended = self._receiver is None or self._receiver.process.poll() is not None
             if (received or 0) >= flushed or ended or time.monotonic() > deadline:
                 return received
             time.sleep(0.05)
 
-    def _stop_receiving(self) -> None:
+    def _stop_receiver(self) -> None:
         if self._receiver is not None:
             self._receiver.kill()
             self._receiver = None
 
 
 class Target:
-    """One store, and how far it is."""
+    """Uploads to one store, and knows which WAL it has."""
 
-    def __init__(self, store: Store, log: Log, ring: Sequence[keys.Key]) -> None:
-        self.store, self._log, self._ring = store, log, ring
-        self._asked = False
-        self.shipped: Shipped | None = None
+    def __init__(self, store: Store, stream: WalStream, ring: Sequence[keys.Key]) -> None:
+        self.store, self._stream, self._ring = store, stream, ring
+        self._loaded = False
+        self.shipped: ShippedWal | None = None
         self.next: int | None = None
-        """Number of the first segment that is not whole there."""
+        """Number of the first segment that the store does not have in full."""
 
-    def _ask(self) -> None:
-        """What it says of itself, once; it may be away when this process begins."""
-        if not self._asked:
-            found = wal.shipped(self.store, self._log.system, ring=self._ring)
-            if found and found.timeline == self._log.timeline:
+    def _load_state(self) -> None:
+        """Read the state from the store, once it answers: it may be away when this process starts."""
+        if not self._loaded:
+            found = wal.read_state(self.store, self._stream.system, ring=self._ring)
+            if found and found.timeline == self._stream.timeline:
                 self.shipped, self.next = found, found.position // found.segment_bytes
-            self._asked = True
+            self._loaded = True
 
-    def forget(self) -> None:
-        """What it has does not join what comes."""
-        self._asked, self.shipped, self.next = True, None, None
+    def reset(self) -> None:
+        """Forget the state: WAL in the store does not connect to what comes."""
+        self._loaded, self.shipped, self.next = True, None, None
 
-    def ship(self, spool: Spool, *, as_of: datetime | None, reached: int) -> int:
-        """Bring it up to `reached`, the state of `as_of` if that is known. Returns how many bytes it took.
+    def ship(self, spool: Spool, *, as_of: datetime | None, end_lsn: int) -> int:
+        """Upload everything up to `end_lsn`; returns how many bytes were uploaded.
 
-        Raises Lost, StoreFailed.
+        `as_of`: a moment before which every commit is below `end_lsn`; None: unknown, the last known one stays. Raises
+        WalLost and StoreFailed.
         """
-        self._ask()
-        known = self._continued(spool, as_of, reached)
-        if known is None or reached < known.position:
+        self._load_state()
+        state = self._starting_state(spool, as_of, end_lsn)
+        if state is None or end_lsn < state.position:
             return 0
-        then = as_of or known.as_of
-        size, first, current = 0, known.position // known.segment_bytes, reached // known.segment_bytes
-        if reached > known.position:
+        state_as_of = as_of or state.as_of
+        size, first, current = 0, state.position // state.segment_bytes, end_lsn // state.segment_bytes
+        if end_lsn > state.position:
             for number in range(first, current + 1):
-                size += self._put(spool, number, as_of=then, reached=reached)
+                size += self._upload(spool, number, as_of=state_as_of, end_lsn=end_lsn)
             self.next = current
-        self.shipped = replace(known, position=reached, as_of=then)
-        if reached > known.position:
-            wal.note(self.store, self.shipped, key=self._ring[0])
+        self.shipped = replace(state, position=end_lsn, as_of=state_as_of)
+        if end_lsn > state.position:
+            wal.write_state(self.store, self.shipped, key=self._ring[0])
         return size
 
-    def ship_rest(self, spool: Spool) -> None:
-        """As `ship`, with all that the spool has: nobody says any more how far the last segment is written."""
-        each, whole = self._log.segment_bytes, spool.whole()
-        if whole:
-            self.ship(spool, as_of=None, reached=(whole[-1] + 1) * each)
-        known = self.shipped
-        if known is not None and spool.has(self._log.segment(known.position // each)):
-            name = self._log.place(self._log.segment(known.position // each) + PARTIAL)
-            data = spool.read(known.position // each, each)
-            sealed = wal.seal(data, as_of=known.as_of, reached=known.position, key=self._ring[0], name=name)
-            self.store.put(name, sealed)
+    def ship_remainder(self, spool: Spool) -> None:
+        """As `ship`, but everything in the spool. The partial segment is uploaded in its full length.
 
-    def _continued(self, spool: Spool, as_of: datetime | None, reached: int) -> Shipped | None:
-        """What the store has, if the spool goes on where it ends; else nothing yet, from where the spool begins."""
-        each = self._log.segment_bytes
-        begins = min(
-            [number for number in spool.whole() if self.next is None or number >= self.next] or [reached // each]
+        How much of it is written only the server knew; a recovery ends where its valid records end.
+        """
+        segment_bytes, complete = self._stream.segment_bytes, spool.complete_segments()
+        if complete:
+            self.ship(spool, as_of=None, end_lsn=(complete[-1] + 1) * segment_bytes)
+        state = self.shipped
+        if state is not None and spool.has_partial(self._stream.segment_name(state.position // segment_bytes)):
+            name = self._stream.object_name(self._stream.segment_name(state.position // segment_bytes) + PARTIAL)
+            data = spool.read(state.position // segment_bytes, segment_bytes)
+            encrypted = wal.encrypt_segment(
+                data, as_of=state.as_of, end_lsn=state.position, key=self._ring[0], name=name
+            )
+            self.store.put(name, encrypted)
+
+    def _starting_state(self, spool: Spool, as_of: datetime | None, end_lsn: int) -> ShippedWal | None:
+        """The state of the store, where the spool continues it; else an empty one at the beginning of the spool.
+
+        None: no state can be begun without knowing `as_of`.
+        """
+        segment_bytes = self._stream.segment_bytes
+        first_number = min(
+            [number for number in spool.complete_segments() if self.next is None or number >= self.next]
+            or [end_lsn // segment_bytes]
         )
-        if self.shipped is not None and begins == self.next:
+        if self.shipped is not None and first_number == self.next:
             return self.shipped
         if as_of is None:
             return None
-        first, self.next, self.shipped = begins * each, begins, None
-        return Shipped(**asdict(self._log), first=first, since=as_of, position=first, as_of=as_of)
+        first, self.next, self.shipped = first_number * segment_bytes, first_number, None
+        return ShippedWal(**asdict(self._stream), first=first, since=as_of, position=first, as_of=as_of)
 
-    def _put(self, spool: Spool, number: int, *, as_of: datetime, reached: int) -> int:
-        """A segment, or as much of it as there is."""
-        each = self._log.segment_bytes
-        length = min(each, reached - number * each)
+    def _upload(self, spool: Spool, number: int, *, as_of: datetime, end_lsn: int) -> int:
+        """Upload a segment, or its bytes up to `end_lsn` as a partial one; returns how many bytes that took."""
+        segment_bytes = self._stream.segment_bytes
+        length = min(segment_bytes, end_lsn - number * segment_bytes)
         if not length:
             return 0
-        segment = self._log.place(self._log.segment(number))
-        name, until = (segment, clock.now() + wal.KEPT) if length == each else (segment + PARTIAL, None)
-        sealed = wal.seal(spool.read(number, length), as_of=as_of, reached=reached, key=self._ring[0], name=name)
+        segment = self._stream.object_name(self._stream.segment_name(number))
+        name, until = (segment, clock.now() + wal.RETENTION) if length == segment_bytes else (segment + PARTIAL, None)
+        encrypted = wal.encrypt_segment(
+            spool.read(number, length), as_of=as_of, end_lsn=end_lsn, key=self._ring[0], name=name
+        )
         size = 0
-        with suppress(Kept):  # put there by this process before it was killed
-            size = self.store.put(name, sealed, keep_until=until)
+        with suppress(Retained):  # uploaded before this process was restarted
+            size = self.store.put(name, encrypted, keep_until=until)
         if until is not None:
             self.store.delete(segment + PARTIAL)
         return size
 
 
 class Spool:
-    """The private folder that pg_receivewal writes to."""
+    """The private folder that pg_receivewal writes to: complete segments, and one partial."""
 
-    def __init__(self, folder: Path, log: Log) -> None:
+    def __init__(self, folder: Path, stream: WalStream) -> None:
         private_folder(folder)
-        self.folder, self.log = folder, log
+        self.folder, self.stream = folder, stream
 
-    def mend(self) -> None:
-        """Remove a segment whose making was cut short: the receiver would stumble over it."""
+    def remove_short_partial(self) -> None:
+        """Remove a partial segment that was not preallocated in full: pg_receivewal refuses to continue it."""
         for path in self.folder.glob("*" + PARTIAL):
-            if path.stat().st_size not in {0, self.log.segment_bytes}:
+            if path.stat().st_size not in {0, self.stream.segment_bytes}:
                 path.unlink()
 
-    def whole(self) -> list[int]:
-        """The numbers of the segments that are complete."""
-        return sorted(self.log.number(path.name) for path in self.folder.iterdir() if len(path.name) == _NAME)
+    def complete_segments(self) -> list[int]:
+        """The numbers of the complete segments, ascending."""
+        return sorted(
+            self.stream.segment_number(path.name)
+            for path in self.folder.iterdir()
+            if len(path.name) == _SEGMENT_NAME_LENGTH
+        )
 
-    def has(self, segment: str) -> bool:
-        """Whether its writing has begun and not ended."""
+    def has_partial(self, segment: str) -> bool:
+        """Whether the segment is being written."""
         return (self.folder / (segment + PARTIAL)).exists()
 
     def read(self, number: int, length: int) -> Iterator[bytes]:
-        """The first bytes of a segment, complete or not. Raises Lost."""
-        name = self.log.segment(number)
+        """The first bytes of a segment, complete or not. Raises WalLost."""
+        name = self.stream.segment_name(number)
         for path in (self.folder / name, self.folder / (name + PARTIAL), self.folder / name):
-            with suppress(FileNotFoundError), path.open("rb") as file:  # it may become complete between two looks
-                while length and (piece := file.read(min(_PIECE, length))):
-                    length -= len(piece)
-                    yield piece
+            with suppress(FileNotFoundError), path.open("rb") as file:  # it may be renamed between the first two
+                while length and (chunk := file.read(min(_CHUNK_BYTES, length))):
+                    length -= len(chunk)
+                    yield chunk
                 break
         if length:
-            raise Lost("Part of the log was lost before it was shipped.")
+            raise WalLost("Part of the log was lost before it was shipped.")
 
     def drop_before(self, number: int) -> None:
-        """Remove the complete segments before this one."""
-        for each in self.whole():
-            if each < number:
-                (self.folder / self.log.segment(each)).unlink()
+        """Remove the complete segments before this number."""
+        for complete in self.complete_segments():
+            if complete < number:
+                (self.folder / self.stream.segment_name(complete)).unlink()
 
     def size(self) -> int:
-        """Bytes of all that is in it."""
+        """Bytes of all files in it."""
         return sum(path.stat().st_size for path in self.folder.iterdir())
 
     def clear(self) -> None:
-        """Remove everything, for a log that begins anew."""
+        """Remove all files."""
         for path in self.folder.iterdir():
             path.unlink()
 
 
-def _log(server: psycopg.Connection) -> Log:
-    row = _row(
+def _wal_stream(server: psycopg.Connection) -> WalStream:
+    row = _fetch_row(
         server,
         "SELECT system_identifier::text AS system, pg_size_bytes(current_setting('wal_segment_size'))::int AS bytes,"
         " left(pg_walfile_name(pg_current_wal_flush_lsn()), 8) AS timeline FROM pg_control_system()",
     )
-    return Log(system=row["system"], timeline=int(row["timeline"], 16), segment_bytes=row["bytes"])
+    return WalStream(system=row["system"], timeline=int(row["timeline"], 16), segment_bytes=row["bytes"])
 
 
-def _flushed(server: psycopg.Connection) -> tuple[datetime, int]:
-    """A moment, and where in the log everything is that was committed before it."""
-    row = _row(server, "SELECT clock_timestamp() AS moment, pg_current_wal_flush_lsn()::text AS flushed")
-    return row["moment"], position(row["flushed"])
+def _flush_position(server: psycopg.Connection) -> tuple[datetime, int]:
+    """A moment, and the flush LSN read after it: everything committed before the moment is below that."""
+    row = _fetch_row(server, "SELECT clock_timestamp() AS moment, pg_current_wal_flush_lsn()::text AS flushed")
+    return row["moment"], parse_lsn(row["flushed"])
 
 
-def _slot(server: psycopg.Connection) -> dict[str, Any] | None:
+def _slot_status(server: psycopg.Connection) -> dict[str, Any] | None:
     with server.cursor(row_factory=dict_row) as cursor:
-        return cursor.execute(_MINE, [SLOT]).fetchone()
+        return cursor.execute(_SLOT_STATUS, [SLOT]).fetchone()
 
 
-def _row(server: psycopg.Connection, query: LiteralString) -> dict[str, Any]:
+def _fetch_row(server: psycopg.Connection, query: LiteralString) -> dict[str, Any]:
     with server.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query).fetchone() or {}
 
 
-def _limit(server: psycopg.Connection) -> None:
-    """See that the server keeps no more than so much for a receiver that is away, where we may say so."""
-    if _row(server, "SHOW max_slot_wal_keep_size")["max_slot_wal_keep_size"] != "-1":
+def _limit_slot_size(server: psycopg.Connection) -> None:
+    """Bound what the server keeps for an absent receiver, unless that is set, so that its disk does not fill up."""
+    if _fetch_row(server, "SHOW max_slot_wal_keep_size")["max_slot_wal_keep_size"] != "-1":
         return
     try:
         server.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '2GB'")
@@ -394,13 +413,13 @@ def _limit(server: psycopg.Connection) -> None:
         logger.warning("max_slot_wal_keep_size is not set on the server", extra={"code": "WAL_SHIPPING"})
 
 
-def _alone(held: ExitStack) -> None:
-    """Until it ends nobody else ships the log; who does now is waited for."""
-    folder = wal.spool()
+def _lock_spool(stack: ExitStack) -> None:
+    """Hold the lock of the spool: one process ships at a time. Waits for another one to end."""
+    folder = wal.spool_folder()
     open_var(folder.parent)
     private_folder(folder)
     try:
-        held.enter_context(locked(folder))
+        stack.enter_context(locked(folder))
     except BlockingIOError:
         logger.info("another process ships the log: waiting for its end", extra={"code": "WAL_SHIPPING"})
-        held.enter_context(locked(folder, wait=True))
+        stack.enter_context(locked(folder, wait=True))

@@ -1,4 +1,4 @@
-"""What the portal is told of the log's shipping: a row, now and then, and that a copy is wanted for it to follow."""
+"""Records the status of WAL shipping in the row of WalShipping, and requests the daily base backups."""
 
 from __future__ import annotations
 
@@ -12,68 +12,68 @@ from kombu.exceptions import OperationalError
 
 from clinchat.lib import clock
 from compliance.continuity.backup import backups
-from compliance.continuity.point_in_time.base import written
-from compliance.continuity.point_in_time.wal import Shipped
+from compliance.continuity.point_in_time.base import format_lsn
+from compliance.continuity.point_in_time.wal import ShippedWal
 from compliance.continuity.refusals import ContinuityError
 from compliance.models import Backup, WalShipping
 
 logger = logging.getLogger("clinchat.continuity")
 
 SECONDS = 15.0
-"""From one row to the next. Each is something to ship, so that the log goes on where nobody writes."""
+"""Between updates of the row. Each writes WAL, so that there is something to ship on an idle database too."""
 BASE_EVERY = timedelta(days=1)
-_ASK_AGAIN = timedelta(hours=1)
+_RETRY_AFTER = timedelta(hours=1)
 
 
 @dataclass(frozen=True)
-class Progress:
-    """How it goes. What was shipped is that of the first store, which is the one that is read."""
+class ShippingStatus:
+    """The status after one round of shipping. `shipped` is the state of the primary store."""
 
-    shipped: Shipped | None
+    shipped: ShippedWal | None
     bytes: int
-    """Put into all stores since the process began."""
+    """Bytes uploaded to all stores since the process started."""
     failure: str
-    """In words; empty: none."""
+    """What failed, in words; empty: nothing."""
 
 
-class Record:
-    """Keeps the row true, and asks for the copies without which the log is of no use."""
+class StatusRecorder:
+    """Updates the row every SECONDS, at once when the failure changes, and requests base backups. Never raises."""
 
     def __init__(self) -> None:
-        self._next, self._failure = 0.0, ""
+        self._next_update, self._failure = 0.0, ""
 
-    def __call__(self, progress: Progress) -> None:
-        if progress.failure == self._failure and time.monotonic() < self._next:
+    def __call__(self, status: ShippingStatus) -> None:
+        if status.failure == self._failure and time.monotonic() < self._next_update:
             return
-        self._next, self._failure = time.monotonic() + SECONDS, progress.failure
+        self._next_update, self._failure = time.monotonic() + SECONDS, status.failure
         try:
             close_old_connections()
-            write(progress)
-            if progress.shipped is not None:
-                ask_for_copy(progress.shipped)
-        except (DatabaseError, ContinuityError, OperationalError) as error:  # the log itself goes on
+            update_row(status)
+            if status.shipped is not None:
+                request_base_backup(status.shipped)
+        except (DatabaseError, ContinuityError, OperationalError) as error:  # shipping must go on
             logger.warning("not recorded: %s", type(error).__name__, extra={"code": "WAL_SHIPPING"})
 
 
-def write(progress: Progress) -> None:
-    """Into the row. While nothing was shipped yet there is none to say it in."""
-    row = {"bytes": progress.bytes, "failure": progress.failure[:200], "updated_at": clock.now()}
-    if shipped := progress.shipped:
+def update_row(status: ShippingStatus) -> None:
+    """Update the row; it is created once something was shipped."""
+    row = {"bytes": status.bytes, "failure": status.failure[:200], "updated_at": clock.now()}
+    if shipped := status.shipped:
         row |= {
             "since": shipped.since,
             "as_of": shipped.as_of,
-            "position": written(shipped.position),
-            "segment": shipped.segment(shipped.position // shipped.segment_bytes),
+            "position": format_lsn(shipped.position),
+            "segment": shipped.segment_name(shipped.position // shipped.segment_bytes),
         }
         WalShipping.objects.update_or_create(pk=1, defaults=row)
     else:
         WalShipping.objects.filter(pk=1).update(**row)
 
 
-def ask_for_copy(shipped: Shipped) -> None:
-    """Have the server's files copied once a day, and when the log had to begin anew."""
-    copies, now = Backup.objects.filter(kind=Backup.Kind.BASE), clock.now()
-    usable = copies.filter(state=Backup.State.COMPLETE, as_of__gt=max(shipped.since, now - BASE_EVERY))
-    if usable.exists() or copies.filter(requested_at__gt=now - _ASK_AGAIN, as_of=None).exists():
+def request_base_backup(shipped: ShippedWal) -> None:
+    """Request a base backup where the last is a day old, or older than the gapless WAL (`shipped.since`)."""
+    base_backups, now = Backup.objects.filter(kind=Backup.Kind.BASE), clock.now()
+    usable = base_backups.filter(state=Backup.State.COMPLETE, as_of__gt=max(shipped.since, now - BASE_EVERY))
+    if usable.exists() or base_backups.filter(requested_at__gt=now - _RETRY_AFTER, as_of=None).exists():
         return
     backups.request(type=Backup.Type.SCHEDULED, name="Copy for going back to a moment", kind=Backup.Kind.BASE)

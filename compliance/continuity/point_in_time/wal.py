@@ -1,8 +1,8 @@
-"""PostgreSQL's log in the store: what it is called there, how it is written, read back and removed.
+"""The WAL in the stores: its object names and formats, download for a recovery, and pruning. `shipping` writes it.
 
-The log is one long row of bytes, cut into segments. Each segment is an object of its own, compressed and encrypted for
-its name: `wal/<the server's number>/<segment>`. The one that is still being written is there as `<segment>.partial`,
-as far as it has come. `shipped` beside them says from where to where nothing is missing. `shipping` writes all this.
+Each WAL segment is one object, `wal/<system identifier>/<segment>`, compressed and encrypted. The segment that is still
+being written is `<segment>.partial`: its bytes so far. The object `shipped` beside them is the state (ShippedWal): the
+range of LSNs that the store holds without a gap. LSNs are integers here (base.parse_lsn).
 """
 
 from __future__ import annotations
@@ -20,94 +20,103 @@ from django.conf import settings
 
 from clinchat.lib import clock
 from compliance.continuity.backup import reading
-from compliance.continuity.point_in_time.base import Stretch, position, written
-from compliance.continuity.refusals import Absent, Altered, ContinuityError, Kept, Truncated
+from compliance.continuity.point_in_time.base import WalRange, format_lsn, parse_lsn
+from compliance.continuity.refusals import Absent, Altered, ContinuityError, Retained, Truncated
 from compliance.continuity.storage import keys, streams
 from compliance.continuity.storage.keys import Key
-from compliance.continuity.storage.stores import Store, read
+from compliance.continuity.storage.stores import Store, read_object
 from compliance.models import Backup
 
 SLOT = "clinchat_wal"
-"""The replication slot that keeps the server from throwing away what is not shipped yet."""
+"""The physical replication slot that makes the server keep the WAL that is not shipped yet."""
 FOLDER = "wal"
 PARTIAL = ".partial"
-KEPT = timedelta(days=7)
-"""So long the log stays, and longer where a copy that is kept begins before."""
-SLACK = timedelta(minutes=1)
-"""How much the time of a commit may differ from the time at which its place in the log was reached."""
-_LONGEST_LINE = 4096
-_MOST_STATE = 2**20
-_PIECE = 2**20
+RETENTION = timedelta(days=7)
+"""How long WAL is kept in the stores; longer where a base backup that is kept needs it."""
+CLOCK_TOLERANCE = timedelta(minutes=1)
+"""How much the timestamp of a commit record may differ from the time at which its LSN was flushed."""
+_MAX_HEADER_BYTES = 4096
+_MAX_STATE_BYTES = 2**20
+_CHUNK_BYTES = 2**20
 
 
-class LogMissing(ContinuityError):
-    """Part of the log that is needed is not in the store."""
+class WalMissing(ContinuityError):
+    """WAL that is needed is not in the store."""
 
 
-class Outside(ContinuityError):
-    """The moment is not among those that can be gone back to."""
+class OutsideRecoveryWindow(ContinuityError):
+    """The recovery target is none of the moments that base backups and WAL in the store lead to."""
 
 
 @dataclass(frozen=True)
-class Log:
-    """The log of one server."""
+class WalStream:
+    """The WAL of one server on one timeline."""
 
     system: str
-    """The server's number: another one's log has segments of the same names."""
+    """The system identifier of the server: segments of another server have the same names."""
     timeline: int
     segment_bytes: int
 
-    def segment(self, number: int) -> str:
-        """PostgreSQL's name for the segment of that number, counted from the first."""
-        each = 2**32 // self.segment_bytes
-        return f"{self.timeline:08X}{number // each:08X}{number % each:08X}"
+    def segment_name(self, number: int) -> str:
+        """The file name of a segment by its number: its first LSN divided by segment_bytes."""
+        per_file_id = 2**32 // self.segment_bytes
+        return f"{self.timeline:08X}{number // per_file_id:08X}{number % per_file_id:08X}"
 
-    def number(self, segment: str) -> int:
-        """The other way round: 0 is the first."""
+    def segment_number(self, segment: str) -> int:
+        """The number of a segment by its file name, the reverse of `segment_name`."""
         return int(segment[8:16], 16) * (2**32 // self.segment_bytes) + int(segment[16:24], 16)
 
-    def place(self, name: str) -> str:
-        """The name in a store of a segment, or of `shipped`."""
-        return place(self.system, name)
+    def object_name(self, name: str) -> str:
+        """The object name of a segment, or of `shipped`."""
+        return object_name(self.system, name)
 
 
 @dataclass(frozen=True)
-class Shipped(Log):
-    """From where to where a store has it, without a gap. Positions are bytes of the log."""
+class ShippedWal(WalStream):
+    """The range of the WAL that a store holds without a gap: LSNs from `first` to `position`.
+
+    The names of the fields are the JSON keys of the object `shipped`.
+    """
 
     first: int
     since: datetime
+    """When the WAL had come to `first`."""
     position: int
     as_of: datetime
-    """Whatever was committed until then is before `position`."""
+    """Everything that was committed before this moment is before `position`."""
 
 
-def place(system: str, name: str) -> str:
-    """Its name in a store, which is also what it is encrypted for."""
+def object_name(system: str, name: str) -> str:
+    """The object name of a segment, or of `shipped`; also the context of its encryption (streams.py)."""
     return f"{FOLDER}/{system}/{name}"
 
 
-# ── One segment ────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Segments ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def seal(data: Iterable[bytes], *, as_of: datetime, reached: int, key: Key, name: str) -> Iterator[bytes]:
-    """The object of a segment: when the log had come to `reached`, then its bytes."""
-    line = json.dumps({"as_of": as_of.isoformat(), "position": written(reached)}).encode() + b"\n"
-    return streams.encrypt(_packed(line, data), key=key, place=name)
+def encrypt_segment(data: Iterable[bytes], *, as_of: datetime, end_lsn: int, key: Key, name: str) -> Iterator[bytes]:
+    """The object of a segment: a JSON line with `as_of` and `end_lsn`, then its bytes; compressed and encrypted.
+
+    `end_lsn` is how far the WAL was received at the moment `as_of`. `name` is the object name.
+    """
+    header = json.dumps({"as_of": as_of.isoformat(), "position": format_lsn(end_lsn)}).encode() + b"\n"
+    return streams.encrypt(_compress(header, data), key=key, context=name)
 
 
-def lay(store: Store, name: str, target: Path, *, segment_bytes: int, ring: Sequence[Key]) -> tuple[datetime, int]:
-    """Write a segment where the server looks for it; returns when the log had come where.
+def download_segment(
+    store: Store, name: str, target: Path, *, segment_bytes: int, ring: Sequence[Key]
+) -> tuple[datetime, int]:
+    """Write a segment to `target`, padded with zeros to its full size; returns its `as_of` and `end_lsn`.
 
-    Raises Absent, StoreFailed, WrongKey, Altered and Truncated. Nothing is at `target` before all was authenticated.
+    Raises Absent, StoreFailed, WrongKey, Altered and Truncated. `target` exists only once all of it is authenticated.
     """
     draft = target.with_suffix(".draft")
-    pieces = streams.decrypt(store.open(name), keys=ring, place=name)
-    line, rest = _headed(pieces, name)
+    chunks = streams.decrypt(store.open(name), keys=ring, context=name)
+    header, body = _split_header(chunks, name)
     size, inflate = 0, zlib.decompressobj()
     with draft.open("wb") as file:
-        for piece in rest:
-            for data in _inflated(inflate, piece, name):
+        for chunk in body:
+            for data in _decompress(inflate, chunk, name):
                 file.write(data)
                 size += len(data)
                 if size > segment_bytes:
@@ -116,105 +125,114 @@ def lay(store: Store, name: str, target: Path, *, segment_bytes: int, ring: Sequ
     if not inflate.eof:
         raise Truncated(name)
     draft.rename(target)
-    return datetime.fromisoformat(line["as_of"]), position(line["position"])
+    return datetime.fromisoformat(header["as_of"]), parse_lsn(header["position"])
 
 
-def _packed(line: bytes, data: Iterable[bytes]) -> Iterator[bytes]:
-    yield line
+def _compress(header: bytes, data: Iterable[bytes]) -> Iterator[bytes]:
+    yield header
     deflate = zlib.compressobj(1)
-    for piece in data:
-        yield deflate.compress(piece)
+    for chunk in data:
+        yield deflate.compress(chunk)
     yield deflate.flush()
 
 
-def _headed(pieces: Iterator[bytes], name: str) -> tuple[dict[str, str], Iterator[bytes]]:
-    line, mark, rest = next(pieces).partition(b"\n")
-    if not mark or len(line) > _LONGEST_LINE:
+def _split_header(chunks: Iterator[bytes], name: str) -> tuple[dict[str, str], Iterator[bytes]]:
+    header, mark, body = next(chunks).partition(b"\n")
+    if not mark or len(header) > _MAX_HEADER_BYTES:
         raise Altered(name)
-    return json.loads(line), chain((rest,), pieces)
+    return json.loads(header), chain((body,), chunks)
 
 
-def _inflated(inflate: Any, piece: bytes, name: str) -> Iterator[bytes]:
-    """At most so much at a time: a few bytes can stand for very many."""
+def _decompress(inflate: Any, chunk: bytes, name: str) -> Iterator[bytes]:
+    """Inflate in bounded chunks: a few compressed bytes may expand to very many."""
     try:
-        while piece:
-            yield inflate.decompress(piece, _PIECE)
-            piece = inflate.unconsumed_tail
+        while chunk:
+            yield inflate.decompress(chunk, _CHUNK_BYTES)
+            chunk = inflate.unconsumed_tail
     except zlib.error:
         raise Altered(name) from None
 
 
-# ── How far it is ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── State ───────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def note(store: Store, shipped: Shipped, *, key: Key) -> None:
-    """Leave word in the store."""
-    name = shipped.place("shipped")
-    said = asdict(shipped) | {"since": shipped.since.isoformat(), "as_of": shipped.as_of.isoformat()}
-    store.put(name, streams.encrypt([json.dumps(said).encode()], key=key, place=name))
+def write_state(store: Store, shipped: ShippedWal, *, key: Key) -> None:
+    """Write the object `shipped`."""
+    name = shipped.object_name("shipped")
+    payload = asdict(shipped) | {"since": shipped.since.isoformat(), "as_of": shipped.as_of.isoformat()}
+    store.put(name, streams.encrypt([json.dumps(payload).encode()], key=key, context=name))
 
 
-def shipped(store: Store, system: str, *, ring: Sequence[Key] | None = None) -> Shipped | None:
-    """How far the log of that server is in the store. Raises StoreFailed, WrongKey, Altered and Truncated."""
-    name = place(system, "shipped")
+def read_state(store: Store, system: str, *, ring: Sequence[Key] | None = None) -> ShippedWal | None:
+    """The range of WAL of that server in the store, or None. Raises StoreFailed, WrongKey, Altered and Truncated."""
+    name = object_name(system, "shipped")
     try:
-        data = read(store, name, most=_MOST_STATE)
+        data = read_object(store, name, max_bytes=_MAX_STATE_BYTES)
     except Absent:
         return None
-    said = json.loads(b"".join(streams.decrypt([data], keys=ring or keys.ring(), place=name)))
-    times = {each: datetime.fromisoformat(said[each]) for each in ("since", "as_of")}
-    return Shipped(**said | times)
+    payload = json.loads(b"".join(streams.decrypt([data], keys=ring or keys.ring(), context=name)))
+    times = {name: datetime.fromisoformat(payload[name]) for name in ("since", "as_of")}
+    return ShippedWal(**payload | times)
 
 
-def logs(store: Store, *, ring: Sequence[Key] | None = None) -> list[Shipped]:
-    """As `shipped`, of every server whose log is there: the one that came last, and those that were lost."""
+def read_states(store: Store, *, ring: Sequence[Key] | None = None) -> list[ShippedWal]:
+    """As `read_state`, for every server whose WAL is in the store, former ones too; the most recent one last."""
     systems = {entry.name.split("/")[1] for entry in store.list(f"{FOLDER}/") if entry.name.endswith("/shipped")}
-    found = [shipped(store, system, ring=ring) for system in systems]
-    return sorted((each for each in found if each), key=lambda each: each.as_of)
+    found = [read_state(store, system, ring=ring) for system in systems]
+    return sorted((state for state in found if state), key=lambda state: state.as_of)
 
 
-# ── What a copy needs of it ────────────────────────────────────────────────────────────────────────────────────────
+# ── Recovery and pruning ──────────────────────────────────────────────────────────────────────────────────────────
 
 
-def fetch(
-    store: Store, stretch: Stretch, folder: Path, *, until: datetime | None = None, ring: Sequence[Key] | None = None
-) -> Shipped:
-    """Lay out the log that a copy needs, from where it begins to a moment, or to the last there is.
+def download(
+    store: Store, wal_range: WalRange, folder: Path, *, until: datetime | None = None, ring: Sequence[Key] | None = None
+) -> ShippedWal:
+    """Download into `folder` the WAL that a base backup needs to be recovered up to `until`, or as far as possible.
 
-    Returns how far it was in the store. Raises Outside, LogMissing, and what `lay` raises.
+    `wal_range` is that of the base backup. Returns the state of the store at the beginning. Raises
+    OutsideRecoveryWindow, WalMissing, and what `download_segment` raises.
     """
     ring = ring or keys.ring()
-    found = shipped(store, stretch.system, ring=ring)
-    if found is None or found.timeline != stretch.timeline or found.position < stretch.end:
-        raise LogMissing("The log that belongs to the newest copy is not in the store yet.")
+    found = read_state(store, wal_range.system, ring=ring)
+    if found is None or found.timeline != wal_range.timeline or found.position < wal_range.end:
+        raise WalMissing("The log that belongs to the newest copy is not in the store yet.")
     if until is not None and until > found.as_of:
-        raise Outside(f"The store holds what was written until {shown(found.as_of)}, and no later moment.")
-    number, last = stretch.start // found.segment_bytes, (found.position - 1) // found.segment_bytes
+        raise OutsideRecoveryWindow(
+            f"The store holds what was written until {format_time(found.as_of)}, and no later moment."
+        )
+    number, last = wal_range.start // found.segment_bytes, (found.position - 1) // found.segment_bytes
     while number <= last or until is None:
         try:
-            when, reached = _lay(store, found, number, folder, ring)
-        except LogMissing:
+            as_of, end_lsn = _download_whole_or_partial(store, found, number, folder, ring)
+        except WalMissing:
             if number <= last:
                 raise
-            break  # up to here, and nothing that was sent after the last word of it
-        if until is not None and when > until + SLACK and reached >= stretch.end:
-            last = min(last, (reached - 1) // found.segment_bytes)  # what comes after was written later
+            break  # beyond the state: there are no more segments
+        if until is not None and as_of > until + CLOCK_TOLERANCE and end_lsn >= wal_range.end:
+            last = min(last, (end_lsn - 1) // found.segment_bytes)  # later segments hold commits after `until` alone
         number += 1
     return found
 
 
-def _lay(store: Store, found: Shipped, number: int, folder: Path, ring: Sequence[Key]) -> tuple[datetime, int]:
-    segment = found.segment(number)
-    for name in (segment, segment + PARTIAL, segment):  # it may become whole between two looks
+def _download_whole_or_partial(
+    store: Store, found: ShippedWal, number: int, folder: Path, ring: Sequence[Key]
+) -> tuple[datetime, int]:
+    segment = found.segment_name(number)
+    for name in (segment, segment + PARTIAL, segment):  # it may be completed between the first two
         try:
-            return lay(store, found.place(name), folder / segment, segment_bytes=found.segment_bytes, ring=ring)
+            source, target = found.object_name(name), folder / segment
+            return download_segment(store, source, target, segment_bytes=found.segment_bytes, ring=ring)
         except Absent:
             continue
-    raise LogMissing(f"The log has a gap: segment {segment} is not in the store.")
+    raise WalMissing(f"The log has a gap: segment {segment} is not in the store.")
 
 
 def prune(store: Store, *, dry_run: bool = False) -> int:
-    """Remove the log that no copy in the store needs any more; returns how many segments. Raises StoreFailed."""
+    """Delete WAL past its retention that no base backup in the store needs; returns how many segments.
+
+    Raises StoreFailed.
+    """
     removed, before = 0, _needed_from(store)
     for entry in list(store.list(f"{FOLDER}/")):
         if entry.modified >= before or entry.name.endswith("/shipped"):
@@ -222,33 +240,34 @@ def prune(store: Store, *, dry_run: bool = False) -> int:
         try:
             if not dry_run:
                 store.delete(entry.name)
-        except Kept:
+        except Retained:
             continue
         removed += 1
     return removed
 
 
 def _needed_from(store: Store) -> datetime:
-    """What was put there before that moment is of no use. A segment is put after its last byte was written."""
-    begun = [_begun(each.key) for each in reading.listing(store) if each.kind == Backup.Kind.BASE]
-    return min([clock.now() - KEPT, *begun])
+    """Segments uploaded before this moment may go: each is uploaded after its last byte was written."""
+    manifests = reading.list_manifests(store)
+    started = [_started_at(manifest.key) for manifest in manifests if manifest.kind == Backup.Kind.BASE]
+    return min([clock.now() - RETENTION, *started])
 
 
-def _begun(key: str) -> datetime:
-    """When the backup in that folder was begun (manifests.key_of), and a little before."""
-    return datetime.strptime(key[:16] + "+0000", "%Y%m%dT%H%M%SZ%z") - SLACK
+def _started_at(key: str) -> datetime:
+    """When the backup with that key was started (manifests.folder_name), less CLOCK_TOLERANCE."""
+    return datetime.strptime(key[:16] + "+0000", "%Y%m%dT%H%M%SZ%z") - CLOCK_TOLERANCE
 
 
-def shown(moment: datetime) -> str:
-    """For people, in UTC to the second."""
+def format_time(moment: datetime) -> str:
+    """Text for people, in UTC to the second."""
     return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
-def whole_second(moment: datetime) -> datetime:
-    """The first one from then on. People name moments by seconds: of the first that can be had, this is."""
+def ceil_second(moment: datetime) -> datetime:
+    """Rounded up to a whole second, as people enter moments: so the beginning of a recovery window stays inside it."""
     return moment + timedelta(microseconds=-moment.microsecond % 1_000_000)
 
 
-def spool() -> Path:
-    """The folder of the log that is not in every store yet."""
+def spool_folder() -> Path:
+    """The folder of WAL that is not in every store yet."""
     return Path(settings.VAR) / "wal"

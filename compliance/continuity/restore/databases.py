@@ -140,19 +140,19 @@ def _holder(lock: int) -> str | None:
 
 def live_name() -> str:
     """The database that the portal works with."""
-    return str(programs.parameters()["dbname"])
+    return str(programs.owner_conninfo()["dbname"])
 
 
 def connect(name: str) -> psycopg.Connection:
     """A connection of the owner, which commits each statement by itself. It closes at the end of a `with`."""
-    return psycopg.connect(**programs.parameters(name), autocommit=True)  # type: ignore[arg-type]  # names of libpq
+    return psycopg.connect(**programs.owner_conninfo(name), autocommit=True)  # type: ignore[arg-type]  # names of libpq
 
 
 @contextmanager
 def inside(name: str) -> Iterator[None]:
     """Django's connections of this process are those of the owner to that database."""
     said = connections["default"].settings_dict
-    own, way = dict(said), programs.parameters(name)
+    own, way = dict(said), programs.owner_conninfo(name)
     leave()
     said.update({setting: way.pop(word, "") for setting, word in _WAY.items()})
     said["OPTIONS"] = own["OPTIONS"] | way

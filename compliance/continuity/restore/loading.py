@@ -83,7 +83,7 @@ def load(source: Source, database: str, entries: Iterable[Entry]) -> None:
         wanted = Path(folder, "list")
         wanted.write_text("".join(f"{entry.line}\n" for entry in entries), encoding="utf-8")
         args = ["--exit-on-error", *_PLAIN, "--dbname", database, "--use-list", wanted]
-        programs.feed("pg_restore", args, source.read(), where=programs.parameters(database))
+        programs.feed("pg_restore", args, source.read(), conninfo=programs.owner_conninfo(database))
 
 
 @dataclass(frozen=True)

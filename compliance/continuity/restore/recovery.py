@@ -57,7 +57,7 @@ class OutOfReach(Refused):
     def __init__(self, reach: tuple[datetime, datetime] | None = None) -> None:
         super().__init__()
         if reach is not None:
-            first, last = wal.shown(wal.whole_second(reach[0])), wal.shown(reach[1])
+            first, last = wal.format_time(wal.ceil_second(reach[0])), wal.format_time(reach[1])
             self.words = f"That moment cannot be brought back. Name one from {first} to {last}."  # type: ignore[misc]
 
 

@@ -223,7 +223,7 @@ class _Work:
 def rows_of(where: psycopg.Connection) -> dict[str, Any]:
     """Number and checksum of each table's rows."""
     with where.transaction(), where.cursor() as cursor:
-        return figures.figures(cursor)
+        return figures.table_checksums(cursor)
 
 
 def require_equal(wanted: dict[str, Any], found: dict[str, Any]) -> None:

@@ -39,7 +39,7 @@ def opened(key: str, to_time: datetime | None = None) -> Iterator[Source]:
 
 def check(key: str) -> None:
     """Read the backup of that folder as a whole, and use nothing of it. Raises what reading.check raises."""
-    reading.check(stores.first(), key)
+    reading.check(stores.primary(), key)
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class _Stored:
 
 @contextmanager
 def _stored(key: str) -> Iterator[Source]:
-    store = stores.first()
+    store = stores.primary()
     manifest = reading.check(store, key)
     yield _Stored(store, key, manifest.as_of, manifest.rows)
 
@@ -67,13 +67,13 @@ class _Server:
     rows: dict[str, Any]
 
     def read(self) -> Iterator[bytes]:
-        return programs.stream("pg_dump", ["--format=custom", "--compress=none"], where=self.where)
+        return programs.stream("pg_dump", ["--format=custom", "--compress=none"], conninfo=self.where)
 
 
 @contextmanager
 def _at(to_time: datetime) -> Iterator[Source]:
-    name = programs.parameters()["dbname"]
-    with moment.at(to_time) as server:
+    name = programs.owner_conninfo()["dbname"]
+    with moment.server_at(to_time) as server:
         with server.connect(name) as connection, connection.transaction(), connection.cursor() as cursor:
-            rows = figures.figures(cursor)
-        yield _Server(server.parameters(name), to_time, rows)
+            rows = figures.table_checksums(cursor)
+        yield _Server(server.conninfo(name), to_time, rows)

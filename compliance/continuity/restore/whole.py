@@ -102,7 +102,7 @@ def _require_lost(control: psycopg.Connection, live: str, replace: str) -> None:
 
 
 def _make_safe(restore_id: uuid.UUID, lost: Lost, as_of: datetime) -> Restore:
-    came = key_copies.restore(stores.first())
+    came = key_copies.restore(stores.primary())
     report = {"data_keys": came} | _shut_out()
     _end_what_ran()
     with transaction.atomic():
@@ -162,8 +162,8 @@ def _end_what_ran() -> None:
 
 def _on_record(key: str) -> Backup:
     """The row of the backup itself, which in its own dump is still being made."""
-    store = stores.first()
-    found, digest = reading.signed(store, key)
+    store = stores.primary()
+    found, digest = reading.manifest_and_digest(store, key)
     known: dict[str, Any] = {
         "key": key,
         "kind": found.kind,

@@ -1,1 +1,1 @@
-"""Where backups lie: folders and buckets, what is in them encrypted under keys of ours."""
+"""Object stores for backups (folders, S3 buckets), and the encryption of what is written to them."""

@@ -1,7 +1,7 @@
-"""Backups in a bucket of Amazon S3, or of a service that speaks its protocol (CLINCHAT_S3_URL).
+"""A store in an S3 bucket, of Amazon's or of a service with the same protocol (CLINCHAT_S3_URL).
 
-Where the bucket has object lock, what is kept until a time is locked in compliance mode: not even the owner of the
-bucket can delete it before. Elsewhere the time stands in a tag, which binds this program alone.
+Where the bucket has object lock, retention is a lock in compliance mode: not even the owner of the bucket can delete
+earlier. Elsewhere it is the tag "keep-until" of the object, which only this program respects.
 
 The account needs s3:GetObject, PutObject, DeleteObject, AbortMultipartUpload, GetObjectTagging, PutObjectTagging and
 ListBucket, ListBucketMultipartUploads, GetBucketObjectLockConfiguration; for a bucket with versions or lock also
@@ -21,23 +21,23 @@ from urllib.parse import urlsplit
 from django.conf import settings
 
 from clinchat.lib import clock
-from compliance.continuity.refusals import Absent, Kept, StoreFailed
-from compliance.continuity.storage.stores import PIECE, Entry, checked
+from compliance.continuity.refusals import Absent, Retained, StoreFailed
+from compliance.continuity.storage.stores import CHUNK_BYTES, Entry, valid_name
 
 CANARY = "canary/"
-"""What is put into a bucket to see whether it can be deleted. Nothing else is ever forced."""
+"""Prefix of test objects by which a control checks that a lock holds: the only objects `force_delete` takes."""
 _TAG = "keep-until"
 _MIB = 1024 * 1024
-_SMALLEST, _LARGEST = 16 * _MIB, 256 * _MIB
-"""Bytes of one part of an upload, which is what is held in memory. S3 takes 10,000 parts: they grow with the upload."""
-_NO_LOCK = {"ObjectLockConfigurationNotFoundError", "NotImplemented", "MethodNotAllowed"}
-_NOT_THERE = {"NoSuchKey", "404"}
+_MIN_PART, _MAX_PART = 16 * _MIB, 256 * _MIB
+"""Bytes of one part of a multipart upload; one part is held in memory. Parts grow, as S3 takes at most 10,000."""
+_NO_OBJECT_LOCK = {"ObjectLockConfigurationNotFoundError", "NotImplemented", "MethodNotAllowed"}
+_NOT_FOUND = {"NoSuchKey", "404"}
 
 
 class Bucket:
-    def __init__(self, where: str) -> None:
-        parts = urlsplit(where)
-        self.name = where
+    def __init__(self, location: str) -> None:
+        parts = urlsplit(location)
+        self.name = location
         self._bucket = parts.netloc
         self._prefix = f"{path}/" if (path := parts.path.strip("/")) else ""
 
@@ -56,47 +56,47 @@ class Bucket:
         )
 
     @cached_property
-    def locks(self) -> bool:
+    def enforces_retention(self) -> bool:
         with self._as_store_failed():
             try:
                 found = self._s3.get_object_lock_configuration(Bucket=self._bucket)
             except self._s3.exceptions.ClientError as error:
-                if _code(error) in _NO_LOCK:
+                if _code(error) in _NO_OBJECT_LOCK:
                     return False
                 raise
         return bool(found.get("ObjectLockConfiguration", {}).get("ObjectLockEnabled") == "Enabled")
 
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> int:
-        self._require_free(name)
-        size, made = self._upload(self._at(name), _parts(chunks))
+        self._require_not_retained(name)
+        size, response = self._upload(self._object_args(name), _parts(chunks))
         if keep_until is not None:
-            self.keep(name, keep_until)
-        elif made.get("VersionId", "null") != "null":
-            self._remove_versions(name, but=made["VersionId"])  # what is replaced is gone
+            self.retain(name, keep_until)
+        elif response.get("VersionId", "null") != "null":
+            self._remove_versions(name, keep_version=response["VersionId"])  # the replaced one is not retained
         return size
 
-    def keep(self, name: str, until: datetime) -> None:
-        kept = self._kept_until(name, missing=Absent(f"{name} is not in {self.name}."))
-        if kept is not None and kept >= until:
+    def retain(self, name: str, until: datetime) -> None:
+        current = self._retained_until(name, missing=Absent(f"{name} is not in {self.name}."))
+        if current is not None and current >= until:
             return
         with self._as_store_failed():
-            if self.locks:
+            if self.enforces_retention:
                 retention = {"Mode": "COMPLIANCE", "RetainUntilDate": until}
-                self._s3.put_object_retention(**self._at(name), Retention=retention)
+                self._s3.put_object_retention(**self._object_args(name), Retention=retention)
             else:
                 tag = {"Key": _TAG, "Value": f"{until:%Y-%m-%dT%H:%M:%SZ}"}
-                self._s3.put_object_tagging(**self._at(name), Tagging={"TagSet": [tag]})
+                self._s3.put_object_tagging(**self._object_args(name), Tagging={"TagSet": [tag]})
 
     def open(self, name: str) -> Iterator[bytes]:
         with self._as_store_failed():
             try:
-                body = self._s3.get_object(**self._at(name))["Body"]
+                body = self._s3.get_object(**self._object_args(name))["Body"]
             except self._s3.exceptions.ClientError as error:
-                if _code(error) in _NOT_THERE:
+                if _code(error) in _NOT_FOUND:
                     raise Absent(f"{name} is not in {self.name}.") from None
                 raise
             try:
-                yield from body.iter_chunks(PIECE)
+                yield from body.iter_chunks(CHUNK_BYTES)
             finally:
                 body.close()
 
@@ -104,83 +104,87 @@ class Bucket:
         with self._as_store_failed():
             pages = self._s3.get_paginator("list_objects_v2")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix + prefix):
-                for one in page.get("Contents", ()):
-                    yield Entry(one["Key"].removeprefix(self._prefix), one["Size"], one["LastModified"])
+                for item in page.get("Contents", ()):
+                    yield Entry(item["Key"].removeprefix(self._prefix), item["Size"], item["LastModified"])
 
     def delete(self, name: str) -> None:
-        self._require_free(name)
+        self._require_not_retained(name)
         try:
             with self._as_store_failed():
-                self._s3.delete_object(**self._at(name))
+                self._s3.delete_object(**self._object_args(name))
             self._remove_versions(name)
         except StoreFailed:
-            if self.locks:
-                raise Kept(f"{name} in {self.name} is locked.") from None
+            if self.enforces_retention:
+                raise Retained(f"{name} in {self.name} is locked.") from None
             raise
 
-    def force(self, name: str) -> None:
-        """Try to delete a canary whatever time it is kept for. Raises Kept where the bucket itself refuses, which is
-        how one knows that it does."""
+    def force_delete(self, name: str) -> None:
+        """Try to delete a test object below CANARY despite its retention.
+
+        Raises Retained where the bucket refuses, which shows that its lock works.
+        """
         if not name.startswith(CANARY):
             raise ValueError(name)
         try:
             self._remove_versions(name)
         except StoreFailed:
-            raise Kept(f"{name} in {self.name} is locked.") from None
+            raise Retained(f"{name} in {self.name} is locked.") from None
 
-    def sweep(self, before: datetime) -> int:
-        swept = 0
+    def remove_unfinished(self, before: datetime) -> int:
+        aborted = 0
         with self._as_store_failed():
             pages = self._s3.get_paginator("list_multipart_uploads")
             for page in pages.paginate(Bucket=self._bucket, Prefix=self._prefix):
-                for one in page.get("Uploads", ()):
-                    if one["Initiated"] < before:
-                        which = {"Bucket": self._bucket, "Key": one["Key"], "UploadId": one["UploadId"]}
-                        self._s3.abort_multipart_upload(**which)
-                        swept += 1
-        return swept
+                for item in page.get("Uploads", ()):
+                    if item["Initiated"] < before:
+                        upload = {"Bucket": self._bucket, "Key": item["Key"], "UploadId": item["UploadId"]}
+                        self._s3.abort_multipart_upload(**upload)
+                        aborted += 1
+        return aborted
 
-    def _at(self, name: str) -> dict[str, Any]:
-        return {"Bucket": self._bucket, "Key": self._prefix + checked(name)}
+    def _object_args(self, name: str) -> dict[str, Any]:
+        return {"Bucket": self._bucket, "Key": self._prefix + valid_name(name)}
 
-    def _upload(self, at: dict[str, Any], parts: Iterator[bytes]) -> tuple[int, dict[str, Any]]:
-        """At once what is one part, in parts what is more."""
+    def _upload(self, args: dict[str, Any], parts: Iterator[bytes]) -> tuple[int, dict[str, Any]]:
+        """Upload one part as a plain object, more as a multipart upload; returns the size, and the response of S3."""
         first, second = next(parts, b""), next(parts, None)
         if second is None:
             with self._as_store_failed():
-                return len(first), self._s3.put_object(**at, Body=first)
+                return len(first), self._s3.put_object(**args, Body=first)
         with self._as_store_failed():
-            which = {**at, "UploadId": self._s3.create_multipart_upload(**at)["UploadId"]}
+            upload = {**args, "UploadId": self._s3.create_multipart_upload(**args)["UploadId"]}
         try:
             size, sent = 0, []
             for number, part in enumerate(chain((first, second), parts), 1):
                 with self._as_store_failed():
-                    done = self._s3.upload_part(**which, PartNumber=number, Body=part)
-                sums = {key: value for key, value in done.items() if key == "ETag" or key.startswith("ChecksumC")}
-                sent.append({"PartNumber": number, **sums})
+                    response = self._s3.upload_part(**upload, PartNumber=number, Body=part)
+                tags = {key: value for key, value in response.items() if key == "ETag" or key.startswith("ChecksumC")}
+                sent.append({"PartNumber": number, **tags})
                 size += len(part)
             with self._as_store_failed():
-                return size, self._s3.complete_multipart_upload(**which, MultipartUpload={"Parts": sent})
+                return size, self._s3.complete_multipart_upload(**upload, MultipartUpload={"Parts": sent})
         except BaseException:
             with suppress(StoreFailed), self._as_store_failed():
-                self._s3.abort_multipart_upload(**which)
+                self._s3.abort_multipart_upload(**upload)
             raise
 
-    def _require_free(self, name: str) -> None:
-        """Raises Kept before its time."""
-        kept = self._kept_until(name)
-        if kept is not None and kept > clock.now():
-            raise Kept(f"{name} in {self.name} is kept until {kept:%Y-%m-%d %H:%M} UTC.")
+    def _require_not_retained(self, name: str) -> None:
+        """Raises Retained while the object is under retention."""
+        until = self._retained_until(name)
+        if until is not None and until > clock.now():
+            raise Retained(f"{name} in {self.name} is kept until {until:%Y-%m-%d %H:%M} UTC.")
 
-    def _kept_until(self, name: str, *, missing: Absent | None = None) -> datetime | None:
+    def _retained_until(self, name: str, *, missing: Absent | None = None) -> datetime | None:
+        """The end of its retention, or None. Where there is no such object, raises `missing`, if given."""
         with self._as_store_failed():
             try:
-                if self.locks:
-                    until: datetime | None = self._s3.head_object(**self._at(name)).get("ObjectLockRetainUntilDate")
+                if self.enforces_retention:
+                    head = self._s3.head_object(**self._object_args(name))
+                    until: datetime | None = head.get("ObjectLockRetainUntilDate")
                     return until
-                tags = self._s3.get_object_tagging(**self._at(name))["TagSet"]
+                tags = self._s3.get_object_tagging(**self._object_args(name))["TagSet"]
             except self._s3.exceptions.ClientError as error:
-                if _code(error) not in _NOT_THERE:
+                if _code(error) not in _NOT_FOUND:
                     raise
                 if missing is not None:
                     raise missing from None
@@ -188,19 +192,19 @@ class Bucket:
         found = [tag["Value"] for tag in tags if tag["Key"] == _TAG]
         return datetime.fromisoformat(found[0]) if found else None
 
-    def _remove_versions(self, name: str, *, but: str | None = None) -> None:
-        """Remove the versions of it that the bucket keeps, `but` one."""
-        at = self._at(name)
+    def _remove_versions(self, name: str, *, keep_version: str | None = None) -> None:
+        """Delete all versions and delete markers of an object but `keep_version`, and any without an id ("null")."""
+        args = self._object_args(name)
         with self._as_store_failed():
             pages = self._s3.get_paginator("list_object_versions")
-            for page in pages.paginate(Bucket=self._bucket, Prefix=at["Key"]):
-                for one in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
-                    if one["Key"] == at["Key"] and one["VersionId"] not in {but, "null"}:
-                        self._s3.delete_object(**at, VersionId=one["VersionId"])
+            for page in pages.paginate(Bucket=self._bucket, Prefix=args["Key"]):
+                for item in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
+                    if item["Key"] == args["Key"] and item["VersionId"] not in {keep_version, "null"}:
+                        self._s3.delete_object(**args, VersionId=item["VersionId"])
 
     @contextmanager
     def _as_store_failed(self) -> Iterator[None]:
-        """What the service answers, or that it does not, as a refusal in our words."""
+        """Turn the exceptions of boto3 into StoreFailed."""
         from botocore.exceptions import BotoCoreError, ClientError
 
         try:
@@ -221,7 +225,7 @@ _REFUSED: Final = {
     "403": _ACCOUNT,
     "404": "there is no such bucket",
 }
-"""What its codes mean to an operator; others are shown as they are."""
+"""Error codes of S3 in words for an operator; others are shown as they are."""
 _UNREACHED: Final = {
     "EndpointConnectionError": "nothing answers at its address",
     "ConnectionClosedError": "it ended the connection",
@@ -237,14 +241,14 @@ def _code(error: Any) -> str:
 
 
 def _parts(chunks: Iterable[bytes]) -> Iterator[bytes]:
-    """Parts of an upload. The last may be of any size; none comes for nothing."""
-    waiting, number = bytearray(), 0
+    """Join `chunks` into parts of an upload. The last may be smaller; no chunks give no part."""
+    buffer, number = bytearray(), 0
     for chunk in chunks:
-        waiting += chunk
-        size = min(_SMALLEST << number // 1000, _LARGEST)
-        while len(waiting) >= size:
-            yield bytes(waiting[:size])
-            del waiting[:size]
+        buffer += chunk
+        size = min(_MIN_PART << number // 1000, _MAX_PART)
+        while len(buffer) >= size:
+            yield bytes(buffer[:size])
+            del buffer[:size]
             number += 1
-    if waiting:
-        yield bytes(waiting)
+    if buffer:
+        yield bytes(buffer)

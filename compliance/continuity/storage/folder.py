@@ -1,7 +1,7 @@
-"""Backups in a folder: another disk, a mounted volume. Files are for the account of the program alone.
+"""A store in a folder: another disk, a mounted volume. Files and folders are readable by the program's account alone.
 
-A file takes its name when it is whole and on the disk. Until when it is kept stands beside it in a file of its own
-(".<name>.kept"); that binds this program, not whoever rules the machine.
+An object is written to a draft file, flushed to disk (fsync) and renamed. Its retention is the ISO time in a file
+beside it (".<name>.kept"); only this program respects that: the administrator of the machine can delete everything.
 """
 
 from __future__ import annotations
@@ -14,58 +14,58 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clinchat.lib import clock
-from compliance.continuity.refusals import Absent, Kept, StoreFailed
-from compliance.continuity.storage.stores import PIECE, Entry, checked
+from compliance.continuity.refusals import Absent, Retained, StoreFailed
+from compliance.continuity.storage.stores import CHUNK_BYTES, Entry, valid_name
 
 _DRAFT = ".draft-"
 
 
 class Folder:
-    """`where` is its path. It is made, with the folders above it, when the first thing is put there."""
+    """`location` is its path. The first `put` creates it, parent folders included."""
 
-    def __init__(self, where: str) -> None:
-        self.name = where
-        self._root = Path(where)
+    def __init__(self, location: str) -> None:
+        self.name = location
+        self._root = Path(location)
 
     @property
-    def locks(self) -> bool:
+    def enforces_retention(self) -> bool:
         return False
 
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> int:
-        place = self._place(name)
-        self._require_free(name)
+        path = self._path(name)
+        self._require_not_retained(name)
         with self._as_store_failed():
-            self._make_folder(place.parent)
-        with self._draft(place) as draft:
+            self._make_folder(path.parent)
+        with self._draft(path) as draft:
             size = self._write(draft, chunks)
             with self._as_store_failed():
                 if keep_until is not None:
-                    self._note(place, keep_until)
-                draft.replace(place)
-                _sync(place.parent)
+                    self._write_retention(path, keep_until)
+                draft.replace(path)
+                _sync(path.parent)
         return size
 
-    def keep(self, name: str, until: datetime) -> None:
-        place = self._place(name)
+    def retain(self, name: str, until: datetime) -> None:
+        path = self._path(name)
         with self._as_store_failed():
-            if not place.is_file():
+            if not path.is_file():
                 raise Absent(f"{name} is not in {self.name}.")
-            kept = self._kept_until(name)
-            if kept is None or kept < until:
-                self._note(place, until)
+            current = self._retained_until(name)
+            if current is None or current < until:
+                self._write_retention(path, until)
 
     def open(self, name: str) -> Iterator[bytes]:
         with self._as_store_failed():
             try:
-                file = self._place(name).open("rb")
+                file = self._path(name).open("rb")
             except FileNotFoundError:
                 raise Absent(f"{name} is not in {self.name}.") from None
             with file:
-                while piece := file.read(PIECE):
+                while piece := file.read(CHUNK_BYTES):
                     yield piece
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        self._require_there()
+        self._require_root()
         with self._as_store_failed():
             found = [
                 Entry(name, state.st_size, datetime.fromtimestamp(state.st_mtime, UTC))
@@ -75,59 +75,62 @@ class Folder:
         yield from sorted(found, key=lambda entry: entry.name)
 
     def delete(self, name: str) -> None:
-        place = self._place(name)
-        self._require_free(name)
+        path = self._path(name)
+        self._require_not_retained(name)
         with self._as_store_failed():
-            place.unlink(missing_ok=True)
-            _note_of(place).unlink(missing_ok=True)
-        for folder in place.parents:
-            if self._root in {folder, folder.parent}:  # what stays can be put into at the same time
+            path.unlink(missing_ok=True)
+            _retention_file(path).unlink(missing_ok=True)
+        for folder in path.parents:
+            if self._root in {
+                folder,
+                folder.parent,
+            }:  # top-level folders stay: another process may be writing into them
                 break
-            with suppress(OSError):  # something else is in it
+            with suppress(OSError):  # it is not empty
                 folder.rmdir()
 
-    def sweep(self, before: datetime) -> int:
-        swept = 0
+    def remove_unfinished(self, before: datetime) -> int:
+        removed = 0
         with self._as_store_failed():
             for path, state in _files(self._root):
                 if path.name.startswith(_DRAFT) and state.st_mtime < before.timestamp():
                     path.unlink(missing_ok=True)
-                    swept += 1
-        return swept
+                    removed += 1
+        return removed
 
-    def _place(self, name: str) -> Path:
-        return self._root / checked(name)
+    def _path(self, name: str) -> Path:
+        return self._root / valid_name(name)
 
-    def _require_there(self) -> None:
-        """Raises StoreFailed. A disk that is not mounted must not look like a store without backups."""
+    def _require_root(self) -> None:
+        """Raises StoreFailed where the folder is missing: an unmounted disk must not look like an empty store."""
         if not self._root.exists():
             raise StoreFailed(f"The store {self.name} is not there. Is its disk mounted? The first backup makes it.")
 
-    def _require_free(self, name: str) -> None:
-        """Raises Kept before its time."""
-        kept = self._kept_until(name)
-        if kept is not None and kept > clock.now() and self._place(name).exists():
-            raise Kept(f"{name} in {self.name} is kept until {kept:%Y-%m-%d %H:%M} UTC.")
+    def _require_not_retained(self, name: str) -> None:
+        """Raises Retained while the object is under retention."""
+        until = self._retained_until(name)
+        if until is not None and until > clock.now() and self._path(name).exists():
+            raise Retained(f"{name} in {self.name} is kept until {until:%Y-%m-%d %H:%M} UTC.")
 
-    def _kept_until(self, name: str) -> datetime | None:
+    def _retained_until(self, name: str) -> datetime | None:
         with self._as_store_failed():
             try:
-                return datetime.fromisoformat(_note_of(self._place(name)).read_text(encoding="ascii"))
+                return datetime.fromisoformat(_retention_file(self._path(name)).read_text(encoding="ascii"))
             except FileNotFoundError:
                 return None
             except ValueError:
                 raise StoreFailed(f"It cannot be read until when {name} in {self.name} is kept.") from None
 
-    def _note(self, place: Path, until: datetime) -> None:
-        with self._draft(place) as draft:
+    def _write_retention(self, path: Path, until: datetime) -> None:
+        with self._draft(path) as draft:
             self._write(draft, [until.isoformat().encode("ascii")])
-            draft.replace(_note_of(place))
-        _sync(place.parent)
+            draft.replace(_retention_file(path))
+        _sync(path.parent)
 
     @contextmanager
-    def _draft(self, place: Path) -> Iterator[Path]:
-        """A new file beside it, for our account alone. It is gone at the end, unless it took another name."""
-        draft = place.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
+    def _draft(self, path: Path) -> Iterator[Path]:
+        """A new draft file beside `path`; removed at the end, unless it was renamed."""
+        draft = path.with_name(f"{_DRAFT}{secrets.token_hex(8)}")
         try:
             with self._as_store_failed():
                 draft.touch(mode=0o600, exist_ok=False)
@@ -137,7 +140,7 @@ class Folder:
                 draft.unlink(missing_ok=True)
 
     def _write(self, draft: Path, chunks: Iterable[bytes]) -> int:
-        """What came of it is on the disk when this returns. What `chunks` raises goes through as it is."""
+        """Write and fsync; returns the size in bytes. An exception of `chunks` propagates unchanged."""
         size = 0
         with self._as_store_failed():
             file = draft.open("wb", buffering=0)
@@ -153,12 +156,12 @@ class Folder:
         return size
 
     def _make_folder(self, folder: Path) -> None:
-        for each in reversed([folder, *folder.parents]):
-            each.mkdir(mode=0o700, exist_ok=True)  # with parents=True they would be open to others
+        for path in reversed([folder, *folder.parents]):
+            path.mkdir(mode=0o700, exist_ok=True)  # mkdir(parents=True) would ignore the mode for the parents
 
     @contextmanager
     def _as_store_failed(self) -> Iterator[None]:
-        """What the operating system has against it, as a refusal in our words."""
+        """Turn OSError into StoreFailed."""
         try:
             yield
         except OSError as error:
@@ -166,23 +169,25 @@ class Folder:
 
 
 def _files(top: Path) -> Iterator[tuple[Path, os.stat_result]]:
-    """Every file below, drafts and notes too; what is removed meanwhile is left out. Raises OSError: a folder that
-    cannot be looked into is not an empty one."""
-    for folder, folders, names in os.walk(top, onerror=_unless_gone):
-        folders[:] = [name for name in folders if not name.startswith(".")]  # those of the file system, none of ours
+    """Every file below `top`, drafts and retention files included; what is removed meanwhile is skipped.
+
+    Raises OSError where a folder cannot be read: it must not look empty.
+    """
+    for folder, folders, names in os.walk(top, onerror=_ignore_vanished):
+        folders[:] = [name for name in folders if not name.startswith(".")]  # such as .snapshot: the file system's
         for name in names:
             path = Path(folder, name)
             with suppress(FileNotFoundError):
                 yield path, path.stat()
 
 
-def _unless_gone(error: OSError) -> None:
+def _ignore_vanished(error: OSError) -> None:
     if not isinstance(error, FileNotFoundError):
         raise error
 
 
-def _note_of(place: Path) -> Path:
-    return place.with_name(f".{place.name}.kept")
+def _retention_file(path: Path) -> Path:
+    return path.with_name(f".{path.name}.kept")
 
 
 def _sync(folder: Path) -> None:

@@ -1,8 +1,8 @@
-"""What a backup is encrypted and signed with. All of it comes from one secret, the backup key (BACKUP_KEY).
+"""Backup keys: what backups are encrypted and signed with.
 
-From each AES-256 key follow, by HKDF-SHA256 (RFC 5869) without salt, the key that wraps the random key of a stream and
-the seed of the Ed25519 key that signs manifests. So whoever has the backup key, and nobody else, can read a backup and
-make one that is believed.
+Each key is derived from a 32-byte secret (BACKUP_KEY; several while keys are rotated). HKDF-SHA256 (RFC 5869) without
+salt derives from it the AES-256 key that wraps the random key of every stream (streams.py) and the seed of the Ed25519
+key that signs manifests. So the holder of the secret, and nobody else, can read a backup or make a valid one.
 """
 
 from __future__ import annotations
@@ -25,43 +25,43 @@ KEY_BYTES = 32
 
 @dataclass(frozen=True)
 class Key:
-    """One backup key. Its id names it without giving it away."""
+    """The keys derived from one secret. `id` is a hash of the secret: 16 hex digits, and public."""
 
     id: str
-    wrapping: bytes = field(repr=False)
-    _signing: Ed25519PrivateKey = field(repr=False)
+    wrapping_key: bytes = field(repr=False)
+    _signing_key: Ed25519PrivateKey = field(repr=False)
 
     def sign(self, message: bytes) -> bytes:
-        """An Ed25519 signature, 64 bytes."""
-        return self._signing.sign(message)
+        """An Ed25519 signature of the message, 64 bytes."""
+        return self._signing_key.sign(message)
 
-    def signed(self, message: bytes, signature: bytes) -> bool:
-        """Whether this key made the signature (Ed25519, 64 bytes)."""
+    def verifies(self, message: bytes, signature: bytes) -> bool:
+        """Whether `signature` is this key's signature of the message."""
         try:
-            self._signing.public_key().verify(signature, message)
+            self._signing_key.public_key().verify(signature, message)
         except InvalidSignature:
             return False
         return True
 
     @property
-    def public(self) -> bytes:
-        """The half of the signing key that anybody may know."""
-        return self._signing.public_key().public_bytes_raw()
+    def public_key(self) -> bytes:
+        """The public Ed25519 key that verifies its signatures, 32 bytes."""
+        return self._signing_key.public_key().public_bytes_raw()
 
 
-def of(secret: bytes) -> Key:
-    """The key that follows from one of BACKUP_KEYS, KEY_BYTES long."""
+def derive(secret: bytes) -> Key:
+    """The key of one secret of settings.BACKUP_KEYS, which is KEY_BYTES long."""
     return Key(
         id=hashlib.sha256(b"clinchat backup key id" + secret).hexdigest()[:16],
-        wrapping=_derived(secret, b"clinchat backup wrapping"),
-        _signing=Ed25519PrivateKey.from_private_bytes(_derived(secret, b"clinchat backup signing")),
+        wrapping_key=_hkdf(secret, b"clinchat backup wrapping"),
+        _signing_key=Ed25519PrivateKey.from_private_bytes(_hkdf(secret, b"clinchat backup signing")),
     )
 
 
 def ring() -> list[Key]:
-    """The backup keys of this process, the newest first. Raises NoKey."""
+    """The backup keys of this process: the primary, which encrypts and signs, then older ones. Raises NoKey."""
     try:
-        return [of(secret) for secret in settings.BACKUP_KEYS()]
+        return [derive(secret) for secret in settings.BACKUP_KEYS()]
     except ImproperlyConfigured:
         raise NoKey(
             "This process has no backup key: BACKUP_KEY_FILE must name a file with it (32 bytes in base64)."
@@ -77,14 +77,14 @@ def available() -> bool:
 
 
 def newest() -> Key:
-    """The key that new backups are made with. Raises NoKey."""
+    """The key that encrypts and signs what is written now. Raises NoKey."""
     return ring()[0]
 
 
 def find(key_id: str, keys: Sequence[Key]) -> Key | None:
-    """The one of that id; None: it is none of these."""
+    """The key with that id among `keys`, or None."""
     return next((key for key in keys if key.id == key_id), None)
 
 
-def _derived(secret: bytes, purpose: bytes) -> bytes:
+def _hkdf(secret: bytes, purpose: bytes) -> bytes:
     return HKDF(algorithm=SHA256(), length=KEY_BYTES, salt=None, info=purpose).derive(secret)

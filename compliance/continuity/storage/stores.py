@@ -1,6 +1,7 @@
-"""Where backups are put: folders and S3 buckets, behind one interface. What they hold is encrypted and signed before.
+"""Object stores for backups: folders and S3 buckets behind one interface (CLINCHAT_BACKUPS).
 
-The first store is the one that is read; every store gets everything.
+A store holds named objects. Everything is written to every store; reads go to the first one, the primary. A store sees
+ciphertext and signatures alone: encryption and authentication are done by whoever puts and opens objects.
 """
 
 from __future__ import annotations
@@ -15,14 +16,14 @@ from django.conf import settings
 
 from compliance.continuity.refusals import StoreFailed
 
-PIECE = 1024 * 1024
-"""Bytes that a store is asked for at a time."""
+CHUNK_BYTES = 1024 * 1024
+"""Most bytes of one chunk that `Store.open` yields."""
 _NAME = re.compile(r"(?!\.)[A-Za-z0-9._-]+(?:/(?!\.)[A-Za-z0-9._-]+)*")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """Something in a store. Its name is a path: backups/20261122T160300Z-0a1b2c3d/database.dump."""
+    """An object in a listing. Its name is a path: backups/20261122T160300Z-0a1b2c3d/database.dump. Size in bytes."""
 
     name: str
     size: int
@@ -30,39 +31,40 @@ class Entry:
 
 
 class Store(Protocol):
-    """A place for backups. Every method raises StoreFailed where the place does not answer or refuses."""
+    """One store. Everything but `name` may raise StoreFailed: it does not answer, is full, or refuses."""
 
     name: str
-    """As in CLINCHAT_BACKUPS."""
+    """Its path or s3:// URL, as in CLINCHAT_BACKUPS."""
 
     @property
-    def locks(self) -> bool:
-        """Whether something that is kept until a time stays, whatever this program or its account does."""
+    def enforces_retention(self) -> bool:
+        """Whether the store itself enforces retention (S3 object lock): no account can delete or replace earlier."""
 
     def put(self, name: str, chunks: Iterable[bytes], *, keep_until: datetime | None = None) -> int:
-        """Write it under this name, whole or not at all; returns its size. What had the name before is replaced.
+        """Write an object atomically, replacing one of the same name; returns its size in bytes.
 
-        Raises Kept where that is kept. An exception from `chunks` goes through, and nothing is left.
+        `keep_until` sets retention, as `retain`. Raises Retained where an object to be replaced is under retention.
+        An exception from `chunks` propagates, and nothing is written.
         """
 
-    def keep(self, name: str, until: datetime) -> None:
-        """From now on it cannot be deleted or replaced before that time. Raises Absent."""
+    def retain(self, name: str, until: datetime) -> None:
+        """Set the retention of an object: no delete or replacement before `until`. Never shortens it. Raises Absent."""
 
     def open(self, name: str) -> Iterator[bytes]:
-        """Its bytes, in pieces. Raises Absent, at once or with the first piece."""
+        """The bytes of an object, in chunks. Raises Absent, possibly only with the first chunk."""
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
-        """What is whole, of those names, in the order of their names."""
+        """The complete objects whose names begin with `prefix`, ordered by name."""
 
     def delete(self, name: str) -> None:
-        """Remove it; nothing of that name is fine. Raises Kept before its time."""
+        """Delete an object, if there is one of that name. Raises Retained while it is under retention."""
 
-    def sweep(self, before: datetime) -> int:
-        """Remove what was begun before that moment and never became whole; returns how many."""
+    def remove_unfinished(self, before: datetime) -> int:
+        """Remove uploads begun before that moment and never completed; returns how many."""
 
 
 def stores() -> list[Store]:
-    """All of them, the one that is read first. Raises StoreFailed when none is configured."""
+    """All configured stores, the primary first. Raises StoreFailed when none is configured."""
     found = configured()
     if not found:
         raise StoreFailed("No store for backups is configured: CLINCHAT_BACKUPS names folders or buckets.")
@@ -70,42 +72,42 @@ def stores() -> list[Store]:
 
 
 def configured() -> list[Store]:
-    """As `stores`; none is configured: none."""
-    return [_made(where) for where in settings.BACKUP_STORES]
+    """As `stores`, but empty when none is configured."""
+    return [_store(location) for location in settings.BACKUP_STORES]
 
 
-def first() -> Store:
-    """The store that is read. Raises StoreFailed."""
+def primary() -> Store:
+    """The first store, which all reads go to. Raises StoreFailed when none is configured."""
     return stores()[0]
 
 
 def named(name: str) -> Store:
-    """The store of that name, as in CLINCHAT_BACKUPS. Raises StoreFailed."""
+    """The store with that path or URL, as in CLINCHAT_BACKUPS. Raises StoreFailed when there is none."""
     for store in stores():
         if store.name == name:
             return store
     raise StoreFailed("CLINCHAT_BACKUPS names no such store.")
 
 
-def read(store: Store, name: str, *, most: int) -> bytes:
-    """A small thing as a whole. Raises Absent and StoreFailed, this also when it is larger than `most` bytes."""
+def read_object(store: Store, name: str, *, max_bytes: int) -> bytes:
+    """A small object as a whole. Raises Absent, and StoreFailed, also when it is larger than `max_bytes`."""
     found = bytearray()
-    for piece in store.open(name):
-        found += piece
-        if len(found) > most:
+    for chunk in store.open(name):
+        found += chunk
+        if len(found) > max_bytes:
             raise StoreFailed(f"{name} in {store.name} is larger than it can be.")
     return bytes(found)
 
 
-def checked(name: str) -> str:
-    """The name, if it is one: no way leads out of the store. Raises ValueError."""
+def valid_name(name: str) -> str:
+    """The name itself, if it is allowed: it cannot point outside the store. Raises ValueError."""
     if not _NAME.fullmatch(name):
         raise ValueError(f"no name of something in a store: {name!r}")
     return name
 
 
-def _made(where: str) -> Store:
+def _store(location: str) -> Store:
     from compliance.continuity.storage.bucket import Bucket
     from compliance.continuity.storage.folder import Folder
 
-    return Bucket(where) if where.startswith("s3://") else Folder(where)
+    return Bucket(location) if location.startswith("s3://") else Folder(location)

@@ -25,8 +25,8 @@ from django.test import override_settings
 
 from clinchat.local.paths import ROOT
 from compliance.continuity.point_in_time import base, shipping, wal
-from compliance.continuity.point_in_time.base import Stretch
-from compliance.continuity.point_in_time.shipping_record import Progress
+from compliance.continuity.point_in_time.base import WalRange
+from compliance.continuity.point_in_time.shipping_record import ShippingStatus
 from compliance.continuity.scratch import ScratchServer
 from compliance.continuity.storage.folder import Folder
 
@@ -34,8 +34,8 @@ FOLLOW = """
 import json, sys, threading, django; django.setup()
 from compliance.continuity.point_in_time import shipping
 from compliance.continuity.storage.folder import Folder
-where, store, seconds = json.loads(sys.argv[1])
-shipping.follow(report=lambda _: print("turn", flush=True), where=where, into=[Folder(store)], seconds=seconds)
+conninfo, store, seconds = json.loads(sys.argv[1])
+shipping.run(report=lambda _: print("turn", flush=True), conninfo=conninfo, into=[Folder(store)], seconds=seconds)
 """
 BEAT = 0.02
 _NOTHING_COMMITTED = "SELECT clock_timestamp(), pg_logical_emit_message(false, 'test', 'log, and no commit', true)"
@@ -47,7 +47,7 @@ class Live:
 
     server: ScratchServer
     store: Folder
-    turns: list[Progress] = field(default_factory=list)
+    turns: list[ShippingStatus] = field(default_factory=list)
     beats: list[datetime] = field(default_factory=list)
 
     @contextmanager
@@ -56,12 +56,12 @@ class Live:
         stop, self.turns = threading.Event(), []
         given = {
             "report": self.turns.append,
-            "where": self.server.parameters(),
+            "conninfo": self.server.conninfo(),
             "into": stores or [self.store],
             "seconds": seconds,
             "stop": stop,
         }
-        thread = threading.Thread(target=shipping.follow, kwargs=given)
+        thread = threading.Thread(target=shipping.run, kwargs=given)
         thread.start()
         try:
             yield
@@ -99,13 +99,13 @@ class Live:
         """Wait until what is written now is shipped; returns the moment up to which the store says that it has it."""
         with self.server.connect() as connection:  # without something new to ship the store is told no later moment
             (now, _) = connection.execute(_NOTHING_COMMITTED).fetchone() or (None, None)
-        eventually(lambda: self.as_of and any(each.as_of > now for each in wal.logs(self.store)))
+        eventually(lambda: self.as_of and any(each.as_of > now for each in wal.read_states(self.store)))
         return self.kept.as_of
 
     @property
-    def kept(self) -> wal.Shipped:
+    def kept(self) -> wal.ShippedWal:
         """How far it is, as the store says."""
-        return wal.logs(self.store)[-1]
+        return wal.read_states(self.store)[-1]
 
     @property
     def as_of(self) -> datetime | None:
@@ -114,11 +114,11 @@ class Live:
         return shipped.as_of if shipped else None
 
     def copy(self) -> bytes:
-        return b"".join(base.base_copy(where=self.server.parameters()))
+        return b"".join(base.base_backup(conninfo=self.server.conninfo()))
 
     def follower(self, *, seconds: float = 0.1) -> subprocess.Popen[str]:
         """A process that ships its log; it has done a turn when this returns."""
-        given = json.dumps([self.server.parameters(), self.store.name, seconds])
+        given = json.dumps([self.server.conninfo(), self.store.name, seconds])
         process = subprocess.Popen(
             [sys.executable, "-c", FOLLOW, given],
             env={
@@ -181,7 +181,7 @@ def live(store: Path) -> Iterator[Live]:
         yield Live(server, Folder(str(store)))
 
 
-def laid_out(copy: bytes) -> Callable[[Path], Stretch]:
+def laid_out(copy: bytes) -> Callable[[Path], WalRange]:
     return lambda folder: base.unpack([copy], folder)
 
 

@@ -110,8 +110,10 @@ def hand_over(*, to: str) -> None:
     with databases.connect(databases.CONTROL) as control:
         databases.drop(control, LIVE)
         control.execute(f"CREATE DATABASE {LIVE} OWNER {to} TEMPLATE {LIVE}_template")
-    way = programs.parameters(LIVE) | {"user": to}
-    programs.feed("pg_restore", ["--exit-on-error", "--no-owner", "--no-comments", "--dbname", LIVE], [dump], where=way)
+    way = programs.owner_conninfo(LIVE) | {"user": to}
+    programs.feed(
+        "pg_restore", ["--exit-on-error", "--no-owner", "--no-comments", "--dbname", LIVE], [dump], conninfo=way
+    )
 
 
 def _protect() -> None:

@@ -27,7 +27,7 @@ class Memory:
     """A store that forgets. It is not among those of the settings."""
 
     name = "memory"
-    locks = False
+    enforces_retention = False
 
     def __init__(self, objects: dict[str, bytes]) -> None:
         self.objects = dict(objects)
@@ -36,15 +36,15 @@ class Memory:
         self.objects[name] = b"".join(chunks)
         return len(self.objects[name])
 
-    def keep(self, name: str, until: datetime) -> None:
+    def retain(self, name: str, until: datetime) -> None:
         return
 
     def open(self, name: str) -> Iterator[bytes]:
         if name not in self.objects:
             raise Absent(name)
         data = memoryview(self.objects[name])
-        for start in range(0, len(data), stores.PIECE):
-            yield bytes(data[start : start + stores.PIECE])
+        for start in range(0, len(data), stores.CHUNK_BYTES):
+            yield bytes(data[start : start + stores.CHUNK_BYTES])
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         for name in sorted(self.objects):
@@ -54,7 +54,7 @@ class Memory:
     def delete(self, name: str) -> None:
         self.objects.pop(name, None)
 
-    def sweep(self, before: datetime) -> int:
+    def remove_unfinished(self, before: datetime) -> int:
         return 0
 
 
@@ -79,8 +79,8 @@ def make(folder: Path) -> Made:
         try:
             for name in ("older", "newer"):
                 backups.create(type=Backup.Type.MANUAL, name=name)
-            older, newer = sorted(reading.listing(), key=lambda one: one.made_at)
-            store = stores.first()
+            older, newer = sorted(reading.list_manifests(), key=lambda one: one.made_at)
+            store = stores.primary()
             objects = {entry.name: b"".join(store.open(entry.name)) for entry in store.list()}
         finally:
             call_command("flush", interactive=False, verbosity=0)

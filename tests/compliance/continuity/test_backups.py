@@ -21,8 +21,8 @@ from clinchat.lib import clock
 from compliance.continuity import status_notice
 from compliance.continuity.backup import backups, contents, figures, key_copies, manifests, pruning, reading
 from compliance.continuity.point_in_time import wal
-from compliance.continuity.refusals import Altered, Kept, WrongKey
-from compliance.continuity.storage import copies, stores
+from compliance.continuity.refusals import Altered, Retained, WrongKey
+from compliance.continuity.storage import replicas, stores
 from compliance.models import Backup, DataKey, Drill, Notice, User
 from tests import cast
 
@@ -55,9 +55,11 @@ def test_a_backup_holds_what_the_database_held_and_no_secret(places: list[Path],
     made = backups.create(type=Backup.Type.MANUAL, name="Before", reason="a change", progress=said.append)
     assert (made.state, made.stores, made.failure) == ("complete", settings.BACKUP_STORES, "")
     assert "database.dump" in said
-    store = stores.first()
-    (found,) = reading.listing(store)
-    assert manifests.sha256(b"".join(store.open(manifests.place(made.key, "manifest.json")))) == made.manifest_sha256
+    store = stores.primary()
+    (found,) = reading.list_manifests(store)
+    assert (
+        manifests.sha256(b"".join(store.open(manifests.object_name(made.key, "manifest.json")))) == made.manifest_sha256
+    )
     assert [part.name for part in found.parts] == ["database.dump", "files.tar", "configuration.json"]
     assert found.rows["compliance_user"]["rows"] == found.people["people"] == people
     assert "compliance_datakey" not in found.rows
@@ -82,7 +84,7 @@ def test_a_backup_holds_what_the_database_held_and_no_secret(places: list[Path],
 def test_figures_are_those_of_the_rows_in_whatever_order(places: list[Path]) -> None:
     def now() -> dict[str, Any]:
         with connection.cursor() as cursor:
-            return figures.figures(cursor)
+            return figures.table_checksums(cursor)
 
     cast.alice()
     before = now()
@@ -133,9 +135,9 @@ def test_one_that_is_asked_for_is_made_once(places: list[Path], django_capture_o
 
 def killed_at(step: str) -> int:
     """A process of its own makes a backup and is killed in the middle of this step; returns by which signal."""
-    put = copies.Copies.put
+    put = replicas.Replicas.put
 
-    def stop(self: copies.Copies, name: str, chunks: Iterable[bytes], **how: Any) -> None:
+    def stop(self: replicas.Replicas, name: str, chunks: Iterable[bytes], **how: Any) -> None:
         def some() -> Iterator[bytes]:
             for chunk in chunks:
                 yield chunk
@@ -148,7 +150,7 @@ def killed_at(step: str) -> int:
     if not child:
         _inherited = connection.connection  # not to be used, nor closed: what it holds would outlive this process
         connection.connection = None
-        copies.Copies.put = stop  # type: ignore[method-assign]  # in that process alone
+        replicas.Replicas.put = stop  # type: ignore[method-assign]  # in that process alone
         try:
             backups.create(type=Backup.Type.MANUAL)
         finally:
@@ -161,7 +163,7 @@ def killed_at(step: str) -> int:
 def test_a_killed_backup_leaves_nothing_that_looks_finished(places: list[Path], settings: Any, step: str) -> None:
     assert killed_at(step) == signal.SIGKILL
     row = Backup.objects.get()
-    assert (row.state, reading.listing()) == ("running", [])
+    assert (row.state, reading.list_manifests()) == ("running", [])
     deadline = time.monotonic() + 10
     while not backups.broken_off(row):  # the server needs a moment to notice
         assert time.monotonic() < deadline
@@ -175,7 +177,7 @@ def test_a_killed_backup_leaves_nothing_that_looks_finished(places: list[Path], 
     assert pruning.prune().unfinished == []
     for place in places:
         age(place, days=2)
-    left = any(True for _ in stores.first().list("backups/"))
+    left = any(True for _ in stores.primary().list("backups/"))
     assert pruning.prune().unfinished == ([row.key] if left else [])
     assert [path for place in places for path in place.rglob("*") if path.is_file() and "keys" not in str(path)] == []
     assert backups.create(type=Backup.Type.MANUAL).state == "complete"
@@ -208,7 +210,7 @@ def test_one_that_is_stopped_says_so(places: list[Path]) -> None:
         backups.create(type=Backup.Type.MANUAL, progress=stop)
     row = Backup.objects.get()
     assert (row.state, row.failure) == ("failed", "It was stopped before it was complete.")
-    assert reading.listing() == []
+    assert reading.list_manifests() == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -268,17 +270,17 @@ def test_prune_removes_what_is_past_its_time_and_never_the_newest_that_was_read_
     old, read, new = (backups.create(type=Backup.Type.MANUAL, name=name) for name in ("old", "read", "new"))
     reading.verify(read.key)
     for place in stores.stores():
-        with pytest.raises(Kept, match="kept until"):
-            place.delete(manifests.place(old.key, "manifest.json"))
+        with pytest.raises(Retained, match="kept until"):
+            place.delete(manifests.object_name(old.key, "manifest.json"))
     assert pruning.prune().removed == []
     later = clock.now() + timedelta(days=91)
     monkeypatch.setattr(clock, "now", lambda: later)
     dry = pruning.prune(dry_run=True)
     assert (sorted(dry.removed), dry.kept) == (sorted([old.key, new.key]), [read.key])
-    assert len(reading.listing()) == 3
+    assert len(reading.list_manifests()) == 3
     done = pruning.prune()
     assert (done.removed, done.kept, done.failed) == (dry.removed, dry.kept, [])
-    assert [one.key for one in reading.listing()] == [read.key]
+    assert [one.key for one in reading.list_manifests()] == [read.key]
     states = dict(Backup.objects.values_list("name", "state"))
     assert states == {"old": "pruned", "read": "complete", "new": "pruned"}
 
@@ -335,7 +337,7 @@ def test_files_are_copied_as_long_as_they_were(tmp_path: Path, settings: Any) ->
     (tmp_path / "content" / "empty").write_bytes(b"")
     (tmp_path / "content" / "link").symlink_to("/etc/passwd")
     settings.AUDIT_CHECKPOINT_FILES, settings.AUDIT_PUBLIC_KEYS_FILE = [], ""
-    contents.extra_file("content", lambda: tmp_path / "content")
+    contents.register_file("content", lambda: tmp_path / "content")
     try:
         data = b"".join(contents.files_tar())
     finally:
@@ -411,7 +413,7 @@ def test_a_task_that_fails_tells_the_operators(places: list[Path], settings: Any
     assert titles == {"A backup could not be read back", "A backup could not be made"}
     settings.BACKUP_STORES = [str(places[0])]
     with pytest.raises(Altered):
-        reading.check(stores.first(), made.key)
+        reading.check(stores.primary(), made.key)
 
 
 @pytest.mark.django_db(transaction=True)

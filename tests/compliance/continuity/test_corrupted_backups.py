@@ -13,7 +13,7 @@ import pytest
 from django.db import connection
 
 from compliance.continuity.backup import manifests, reading
-from compliance.continuity.backup.manifests import place
+from compliance.continuity.backup.manifests import object_name
 from compliance.continuity.refusals import (
     MANIFEST,
     Altered,
@@ -31,7 +31,7 @@ from tests.compliance.continuity.small_backups import Made, Memory, make
 EACH = 100
 SEALED = streams.FRAME + streams.TAG
 KEY_ID = range(len(streams.MAGIC), len(streams.MAGIC) + 16)
-FOREIGN = keys.of(b"somebody else's key, 32 bytes!!!")
+FOREIGN = keys.derive(b"somebody else's key, 32 bytes!!!")
 Expected = tuple[type[Refused], ...]
 Case = tuple[Expected, str]
 """The refusals that are right, and the part they must name."""
@@ -69,7 +69,7 @@ def part_of(made: Made, dice: random.Random) -> str:
 
 def bits_of_a_part(made: Made, store: Memory, dice: random.Random) -> Case:
     part = part_of(made, dice)
-    name = place(made.newer.key, part)
+    name = object_name(made.newer.key, part)
     length = len(store.objects[name])
     at = dice.choice([dice.randrange(length), dice.randrange(streams.HEADER), length - 1 - dice.randrange(streams.TAG)])
     store.objects[name] = flipped(store.objects[name], at, dice)
@@ -77,7 +77,7 @@ def bits_of_a_part(made: Made, store: Memory, dice: random.Random) -> Case:
 
 
 def bits_of_the_manifest(made: Made, store: Memory, dice: random.Random) -> Case:
-    name = place(made.newer.key, MANIFEST)
+    name = object_name(made.newer.key, MANIFEST)
     data = store.objects[name]
     at = dice.randrange(len(data))
     key_id = range(data.index(b"\n") + 1, data.index(b"\n") + 17)
@@ -87,7 +87,7 @@ def bits_of_the_manifest(made: Made, store: Memory, dice: random.Random) -> Case
 
 def truncated(made: Made, store: Memory, dice: random.Random) -> Case:
     part = dice.choice([part_of(made, dice), MANIFEST])
-    name = place(made.newer.key, part)
+    name = object_name(made.newer.key, part)
     data = store.objects[name]
     borders = [streams.HEADER + n * SEALED for n in range(len(data) // SEALED + 1)]
     at = dice.choice([dice.randrange(len(data)), dice.choice([one for one in borders if one < len(data)] or [0])])
@@ -100,14 +100,14 @@ def parts_swapped(made: Made, store: Memory, dice: random.Random) -> Case:
     others = [(made.older, one.name) for one in made.older.parts]
     others += [(made.newer, one.name) for one in made.newer.parts if one.name != part]
     other, theirs = dice.choice(others)
-    here, there = place(made.newer.key, part), place(other.key, theirs)
+    here, there = object_name(made.newer.key, part), object_name(other.key, theirs)
     store.objects[here], store.objects[there] = store.objects[there], store.objects[here]
     # Two parts have changed places: the first one that is looked at is the one that is named.
     return (Altered, Truncated), "" if other is made.newer else part
 
 
 def frames_moved(made: Made, store: Memory, dice: random.Random) -> Case:
-    name, other = (place(one.key, "files.tar") for one in (made.newer, made.older))
+    name, other = (object_name(one.key, "files.tar") for one in (made.newer, made.older))
 
     def frames(data: bytes) -> list[bytes]:
         return [data[at : at + SEALED] for at in range(streams.HEADER, len(data), SEALED)]
@@ -133,12 +133,12 @@ def frames_moved(made: Made, store: Memory, dice: random.Random) -> Case:
 def another_key(made: Made, store: Memory, dice: random.Random) -> Case:
     """All of it was made anew by somebody who has a key, but not ours: a part, the manifest, or both."""
     part = part_of(made, dice)
-    name, of = place(made.newer.key, part), f"{made.newer.id}/{part}"
-    theirs = b"".join(streams.encrypt([dice.randbytes(dice.randrange(5_000))], key=FOREIGN, place=of))
+    name, of = object_name(made.newer.key, part), f"{made.newer.id}/{part}"
+    theirs = b"".join(streams.encrypt([dice.randbytes(dice.randrange(5_000))], key=FOREIGN, context=of))
     if dice.random() < 0.5:
         told = replace(made.newer.part(part), size=len(theirs), sha256=manifests.sha256(theirs))
         parts = tuple(told if one.name == part else one for one in made.newer.parts)
-        store.objects[place(made.newer.key, MANIFEST)] = manifests.written(
+        store.objects[object_name(made.newer.key, MANIFEST)] = manifests.serialize(
             replace(made.newer, parts=parts), key=FOREIGN
         )
         store.objects[name] = theirs
@@ -158,11 +158,11 @@ def replayed(made: Made, store: Memory, dice: random.Random) -> Case:
     stamp = f"2026{dice.randrange(1, 13):02}{dice.randrange(1, 29):02}T{dice.randrange(24):02}0000Z"
     match dice.choice(["manifest", "folder", "time", "id"]):
         case "manifest":
-            store.objects[place(newer.key, MANIFEST)] = store.objects[place(older.key, MANIFEST)]
+            store.objects[object_name(newer.key, MANIFEST)] = store.objects[object_name(older.key, MANIFEST)]
             target = newer.key
         case "folder":
             for name in (MANIFEST, *(part.name for part in older.parts)):
-                store.objects[place(newer.key, name)] = store.objects[place(older.key, name)]
+                store.objects[object_name(newer.key, name)] = store.objects[object_name(older.key, name)]
             target = newer.key
         case "time":
             target = f"{stamp}{newer.key[16:]}"
@@ -170,13 +170,13 @@ def replayed(made: Made, store: Memory, dice: random.Random) -> Case:
             target = f"{newer.key[:17]}{dice.getrandbits(32):08x}"
     if target != newer.key:
         for name in (MANIFEST, *(part.name for part in newer.parts)):
-            store.objects[place(target, name)] = store.objects.pop(place(newer.key, name))
+            store.objects[object_name(target, name)] = store.objects.pop(object_name(newer.key, name))
     return (Replayed,), f"{MANIFEST} in {target}"
 
 
 def manifest_edited(made: Made, store: Memory, dice: random.Random) -> Case:
     """What it says is changed, and the signature is the old one, none, another's, or another's under our name."""
-    name = place(made.newer.key, MANIFEST)
+    name = object_name(made.newer.key, MANIFEST)
     line, signature = store.objects[name].splitlines()
     said: dict[str, Any] = json.loads(line)
     field = dice.choice(sorted(set(said) - {"form"}))
@@ -189,7 +189,7 @@ def manifest_edited(made: Made, store: Memory, dice: random.Random) -> Case:
         (edited + b"\n", Unsigned),
         (edited + b"\n" + ours + b" " + forged + b"\n", Unsigned),
         (edited + b"\n" + FOREIGN.id.encode() + b" " + forged + b"\n", WrongKey),
-        (manifests.written(replace(made.newer, form=2 + dice.randrange(9)), key=made.keys[0]), TooNew),
+        (manifests.serialize(replace(made.newer, form=2 + dice.randrange(9)), key=made.keys[0]), TooNew),
     ]
     store.objects[name], right = dice.choice(how)
     return (right,), MANIFEST
@@ -197,7 +197,7 @@ def manifest_edited(made: Made, store: Memory, dice: random.Random) -> Case:
 
 def missing(made: Made, store: Memory, dice: random.Random) -> Case:
     part = dice.choice([MANIFEST, *(one.name for one in made.newer.parts)])
-    del store.objects[place(made.newer.key, part)]
+    del store.objects[object_name(made.newer.key, part)]
     return (Missing,), part
 
 
@@ -205,7 +205,7 @@ def too_much(made: Made, store: Memory, dice: random.Random) -> Case:
     """Bytes after the end of a part or of the manifest, or something that the manifest does not name."""
     part = dice.choice([MANIFEST, "another.dump", part_of(made, dice)])
     more = dice.choice([b"\n", b"\0", dice.randbytes(dice.randrange(1, 40)), bytes(SEALED)])
-    name = place(made.newer.key, part)
+    name = object_name(made.newer.key, part)
     store.objects[name] = store.objects.get(name, b"") + more
     return ((Unsigned,) if part == MANIFEST else (Altered,)), part
 
@@ -248,7 +248,7 @@ def test_they_are_read_as_they_were_written(made: Made) -> None:
 def test_what_changes_between_the_check_and_the_reading_is_refused_too(made: Made) -> None:
     store = made.store()
     reading.check(store, made.newer.key, keys=made.keys)
-    name = place(made.newer.key, "files.tar")
+    name = object_name(made.newer.key, "files.tar")
     store.objects[name] = flipped(store.objects[name], -7 % len(store.objects[name]), random.Random(1))
     with pytest.raises(Altered):
         b"".join(reading.extract(store, made.newer.key, "files.tar", keys=made.keys))
@@ -271,12 +271,12 @@ def test_what_another_store_or_the_database_knows_better_is_a_replay(
 
     store, later = made.store(), replace(made.newer, made_at=made.newer.made_at + timedelta(seconds=1))
     settings.BACKUP_STORES = [str(tmp_path)]
-    stores.first().put(place(later.key, MANIFEST), [manifests.written(later, key=made.keys[0])])
+    stores.primary().put(object_name(later.key, MANIFEST), [manifests.serialize(later, key=made.keys[0])])
     with pytest.raises(Replayed):
         reading.check(store, made.newer.key, keys=made.keys)
     settings.BACKUP_STORES = []
     known = Backup(pk=made.newer.id, name="x", environment="local", state="complete", finished_at=clock.now())
-    known.manifest_sha256 = manifests.sha256(manifests.written(later, key=made.keys[0]))
+    known.manifest_sha256 = manifests.sha256(manifests.serialize(later, key=made.keys[0]))
     known.save(force_insert=True)
     with pytest.raises(Replayed):
         reading.check(store, made.newer.key, keys=made.keys)

@@ -25,7 +25,7 @@ def test_the_newest_moment_is_asked_too(tmp_path: Path) -> None:
         full = backups.create(type=Backup.Type.MANUAL, name="For the drill")
         over = threading.Event()
         how = {"report": lambda _: None, "seconds": 0.2, "stop": over}
-        thread = threading.Thread(target=shipping.follow, kwargs=how)
+        thread = threading.Thread(target=shipping.run, kwargs=how)
         thread.start()
         try:
             backups.create(type=Backup.Type.MANUAL, name="Copy", kind=Backup.Kind.BASE)
@@ -33,7 +33,7 @@ def test_the_newest_moment_is_asked_too(tmp_path: Path) -> None:
             alice.update(title="Changed later")
             written = time.time()
             deadline = time.monotonic() + 60
-            while (covered := moment.covered()) is None or covered[1].timestamp() < written:
+            while (covered := moment.recovery_window()) is None or covered[1].timestamp() < written:
                 assert time.monotonic() < deadline, "the log is not shipped"
                 alice.update(title="Changed later")  # where nobody writes, the server lets its log rest for 15 seconds
                 time.sleep(0.2)

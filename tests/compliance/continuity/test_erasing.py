@@ -184,7 +184,7 @@ def test_keys_of_a_lost_database_outlive_a_backup_of_the_empty_one_after_it(sett
     about()
     mine, lost = DataKey.objects.get(), uuid.uuid4()
     old = data_keys.export().decode().replace(str(mine.pk), str(lost))
-    stores()[0].put(key_copies.NAME, streams.encrypt([old.encode()], key=keys.newest(), place=key_copies.NAME))
+    stores()[0].put(key_copies.NAME, streams.encrypt([old.encode()], key=keys.newest(), context=key_copies.NAME))
     key_copies.write()
     for store in stores():
         assert {one["id"] for one in json.loads(key_copies.read(store))["keys"]} == {str(mine.pk), str(lost)}

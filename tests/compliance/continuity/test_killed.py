@@ -13,7 +13,7 @@ from chat.models import Conversation
 from compliance.continuity import maintenance, refusals
 from compliance.continuity.backup import backups, reading
 from compliance.continuity.restore import databases, recovery, restoring, sources
-from compliance.continuity.storage import copies, stores
+from compliance.continuity.storage import replicas, stores
 from compliance.models import Backup, Restore
 from tests import cast
 from tests.compliance.continuity import portal
@@ -121,9 +121,9 @@ def test_a_restore_killed_in_the_middle_of_its_load(snapshot: UUID) -> None:
 
 def backed_up(part: str, when: str) -> Backup:
     """A backup whose process dies before or after it puts a part into the store; test_backups.py: in the middle."""
-    put = copies.Copies.put
+    put = replicas.Replicas.put
 
-    def dying(self: copies.Copies, name: str, chunks: Iterable[bytes], **named: Any) -> None:
+    def dying(self: replicas.Replicas, name: str, chunks: Iterable[bytes], **named: Any) -> None:
         if not name.endswith(part):
             return put(self, name, chunks, **named)
         if when == "before":
@@ -131,7 +131,7 @@ def backed_up(part: str, when: str) -> Backup:
         put(self, name, chunks, **named)
         return portal.die()
 
-    with patch.object(copies.Copies, "put", dying):
+    with patch.object(replicas.Replicas, "put", dying):
         assert portal.killed(lambda: portal.snapshot("Killed")) == KILLED
     return Backup.objects.get(name="Killed", state=Backup.State.RUNNING)
 
@@ -145,7 +145,7 @@ def test_a_backup_killed_at_a_part(part: str, when: str, snapshot: UUID) -> None
     until(lambda: backups.settle() == 1, "the server did not notice")
     killed.refresh_from_db()
     whole = (part, when) == ("manifest.json", "after")
-    listed = {one.key for one in reading.listing(stores.first())}
+    listed = {one.key for one in reading.list_manifests(stores.primary())}
     assert (killed.state == Backup.State.COMPLETE) == whole == (killed.key in listed)
     if whole:
         assert reading.verify(killed.key).id == str(killed.pk)

@@ -14,12 +14,12 @@ from compliance.continuity.backup.manifests import Manifest, Part
 from compliance.continuity.refusals import Altered, Missing, NoKey, TooNew, Unsigned, WrongKey
 from compliance.continuity.storage import keys
 
-KEY, OTHER = keys.of(b"k" * 32), keys.of(b"o" * 32)
+KEY, OTHER = keys.derive(b"k" * 32), keys.derive(b"o" * 32)
 ID = "0a1b2c3d-0000-4000-8000-000000000000"
 AT = datetime(2026, 11, 22, 16, 3, 0, 5, tzinfo=UTC)
 ONE = Manifest(
     id=ID,
-    key=manifests.key_of(ID, AT),
+    key=manifests.folder_name(ID, AT),
     kind="full",
     type="manual",
     name="Before 0.9 — “new”",
@@ -36,9 +36,9 @@ ONE = Manifest(
 
 
 def test_it_reads_as_it_was_written() -> None:
-    data = manifests.written(ONE, key=KEY)
-    assert manifests.read(data, keys=[OTHER, KEY]) == ONE
-    assert data == manifests.written(ONE, key=KEY)
+    data = manifests.serialize(ONE, key=KEY)
+    assert manifests.parse(data, keys=[OTHER, KEY]) == ONE
+    assert data == manifests.serialize(ONE, key=KEY)
     assert ONE.key == "20261122T160300Z-0a1b2c3d"
     assert ONE.part("database.dump").size == ONE.size == 10
     with pytest.raises(Missing, match=r"files\.tar"):
@@ -46,32 +46,32 @@ def test_it_reads_as_it_was_written() -> None:
 
 
 def test_an_outsider_can_read_it_and_its_signature() -> None:
-    line, signature = manifests.written(ONE, key=KEY).splitlines()
+    line, signature = manifests.serialize(ONE, key=KEY).splitlines()
     assert json.loads(line)["rows"]["compliance_user"]["rows"] == 2
     key_id, _, value = signature.partition(b" ")
     assert key_id.decode() == KEY.id
-    assert KEY.signed(b"clinchat backup manifest 1\n" + line, bytes.fromhex(value.decode()))
+    assert KEY.verifies(b"clinchat backup manifest 1\n" + line, bytes.fromhex(value.decode()))
 
 
 def test_another_signature_is_none() -> None:
-    data, theirs = manifests.written(ONE, key=KEY), manifests.written(ONE, key=OTHER)
+    data, theirs = manifests.serialize(ONE, key=KEY), manifests.serialize(ONE, key=OTHER)
     with pytest.raises(WrongKey):
-        manifests.read(theirs, keys=[KEY])
+        manifests.parse(theirs, keys=[KEY])
     with pytest.raises(Unsigned):  # theirs under our name
-        manifests.read(theirs.replace(OTHER.id.encode(), KEY.id.encode()), keys=[KEY])
+        manifests.parse(theirs.replace(OTHER.id.encode(), KEY.id.encode()), keys=[KEY])
     for wrong in (data[:-1], data + b"\n", data.splitlines()[0] + b"\n", b"", data.replace(b"full", b"base")):
         with pytest.raises(Unsigned):
-            manifests.read(wrong, keys=[KEY])
+            manifests.parse(wrong, keys=[KEY])
 
 
 def test_a_later_form_is_not_guessed_at() -> None:
     with pytest.raises(TooNew):
-        manifests.read(manifests.written(replace(ONE, form=2), key=KEY), keys=[KEY])
+        manifests.parse(manifests.serialize(replace(ONE, form=2), key=KEY), keys=[KEY])
 
 
 def test_what_we_signed_and_do_not_understand_is_refused() -> None:
     with pytest.raises(Altered):
-        manifests.read(manifests.written(replace(ONE, parts=({"name": "x"},)), key=KEY), keys=[KEY])  # type: ignore[arg-type]  # as no version wrote it
+        manifests.parse(manifests.serialize(replace(ONE, parts=({"name": "x"},)), key=KEY), keys=[KEY])  # type: ignore[arg-type]  # as no version wrote it
 
 
 def test_a_process_without_the_key_says_so() -> None:

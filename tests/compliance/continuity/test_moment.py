@@ -23,8 +23,8 @@ from django.conf import settings
 from compliance.continuity.backup import manifests
 from compliance.continuity.backup.manifests import Manifest, Part
 from compliance.continuity.point_in_time import base, moment, wal
-from compliance.continuity.point_in_time.base import Stretch
-from compliance.continuity.point_in_time.wal import LogMissing, Outside
+from compliance.continuity.point_in_time.base import WalRange
+from compliance.continuity.point_in_time.wal import OutsideRecoveryWindow, WalMissing
 from compliance.continuity.refusals import MANIFEST, Altered, Truncated, WrongKey
 from compliance.continuity.storage import keys, streams
 from compliance.continuity.storage.folder import Folder
@@ -46,7 +46,7 @@ class Past:
 
     beats: list[datetime]
     copy: bytes
-    stretch: Stretch
+    wal_range: WalRange
     copied: datetime
     as_of: datetime
     store: Folder
@@ -62,8 +62,8 @@ def past() -> Past:
             live.fill(8)
             time.sleep(1)
         as_of = live.caught_up()
-    stretch = base.unpack([copy], _new("copy"))
-    return Past(live.beats, copy, stretch, copied, as_of, live.store)
+    wal_range = base.unpack([copy], _new("copy"))
+    return Past(live.beats, copy, wal_range, copied, as_of, live.store)
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_ten_of_ten_moments_within_a_second(past: Past) -> None:
     for number in range(10):
         beat = known[int(len(known) * (number + chance.random()) / 10)]
         chosen = beat + SECOND / 2 * chance.random()  # a busy machine may not have written for longer
-        with moment.recovered(laid_out(past.copy), past.store, until=chosen) as server:
+        with moment.recovered_server(laid_out(past.copy), past.store, until=chosen) as server:
             found = beats(server)
         written = [at for at in past.beats if at <= chosen]
         assert found[-1] <= chosen
@@ -98,7 +98,7 @@ def test_ten_of_ten_moments_within_a_second(past: Past) -> None:
 
 
 def test_the_last_that_is_in_the_store(past: Past) -> None:
-    with moment.recovered(laid_out(past.copy), past.store) as server:
+    with moment.recovered_server(laid_out(past.copy), past.store) as server:
         found = beats(server)
         with server.connect() as connection:
             assert connection.execute("SELECT pg_is_in_recovery(), count(*) > 20000 FROM bulk").fetchone() == (
@@ -117,14 +117,17 @@ def test_a_moment_after_which_nothing_was_committed(folder: Path) -> None:
         with live.written():
             live.caught_up()
         as_of = live.caught_up()
-        with moment.recovered(laid_out(copy), live.store, until=as_of) as server:
+        with moment.recovered_server(laid_out(copy), live.store, until=as_of) as server:
             assert beats(server) == live.beats
 
 
 def test_a_moment_that_is_not_in_the_store_yet(past: Past) -> None:
-    with pytest.raises(Outside) as raised, moment.recovered(laid_out(past.copy), past.store, until=past.as_of + SECOND):
+    with (
+        pytest.raises(OutsideRecoveryWindow) as raised,
+        moment.recovered_server(laid_out(past.copy), past.store, until=past.as_of + SECOND),
+    ):
         pass
-    assert wal.shown(past.as_of) in raised.value.words
+    assert wal.format_time(past.as_of) in raised.value.words
 
 
 def test_a_missing_segment_is_refused(past: Past, spare: Folder, folder: Path) -> None:
@@ -132,8 +135,8 @@ def test_a_missing_segment_is_refused(past: Past, spare: Folder, folder: Path) -
     Path(spare.name, lost).unlink()
     early = past.copied + timedelta(microseconds=1)  # what comes in the next minute is read too, to be sure
     for until in (None, early):
-        with pytest.raises(LogMissing, match=lost.rpartition("/")[2]):
-            wal.fetch(spare, past.stretch, folder, until=until)
+        with pytest.raises(WalMissing, match=lost.rpartition("/")[2]):
+            wal.download(spare, past.wal_range, folder, until=until)
 
 
 @pytest.mark.parametrize("place", [0.0, 0.0005, 0.5, 0.9999])
@@ -143,7 +146,7 @@ def test_a_flipped_bit_in_the_log_is_refused(past: Past, spare: Folder, folder: 
     data[int(place * len(data))] ^= 1
     path.write_bytes(data)
     with pytest.raises((Altered, WrongKey)):
-        wal.fetch(spare, past.stretch, folder)
+        wal.download(spare, past.wal_range, folder)
     assert not (folder / path.name).exists()
 
 
@@ -153,29 +156,29 @@ def test_segments_that_changed_places_are_refused(past: Past, spare: Folder, fol
     one.write_bytes(other.read_bytes())
     other.write_bytes(data)
     with pytest.raises(Altered):
-        wal.fetch(spare, past.stretch, folder)
+        wal.download(spare, past.wal_range, folder)
 
 
 def test_a_segment_that_was_cut_off_is_refused(past: Past, spare: Folder, folder: Path) -> None:
     path = Path(spare.name, segments(spare)[-2])
     path.write_bytes(path.read_bytes()[:-100])
     with pytest.raises((Altered, Truncated)):
-        wal.fetch(spare, past.stretch, folder)
+        wal.download(spare, past.wal_range, folder)
 
 
 def test_nothing_starts_from_a_damaged_store(past: Past, spare: Folder) -> None:
     Path(spare.name, segments(spare)[-2]).unlink()
-    with pytest.raises(LogMissing), moment.recovered(laid_out(past.copy), spare):
+    with pytest.raises(WalMissing), moment.recovered_server(laid_out(past.copy), spare):
         pass
     assert list((settings.VAR / "scratch").iterdir()) == []
 
 
 def test_another_key_is_refused(past: Past, folder: Path) -> None:
-    ring = [keys.of(bytes(32))]
+    ring = [keys.derive(bytes(32))]
     with pytest.raises(WrongKey):
-        wal.logs(past.store, ring=ring)
+        wal.read_states(past.store, ring=ring)
     with pytest.raises(WrongKey):
-        wal.fetch(past.store, past.stretch, folder, ring=ring)
+        wal.download(past.store, past.wal_range, folder, ring=ring)
 
 
 @pytest.mark.parametrize("place", [0.1, 0.5, 0.99])
@@ -206,27 +209,30 @@ def backup(past: Past, spare: Folder) -> Folder:
 def test_the_newest_copy_before_the_moment_is_taken(past: Past, backup: Folder) -> None:
     _keep(backup, b"no copy, and later than the moment", past.as_of - SECOND)
     chosen = past.as_of - 2 * SECOND
-    with moment.at(chosen, store=backup) as server:
+    with moment.server_at(chosen, store=backup) as server:
         assert chosen - SECOND < beats(server)[-1] <= chosen
-    assert moment.covered(backup) == (past.copied, past.as_of)
+    assert moment.recovery_window(backup) == (past.copied, past.as_of)
 
 
 @pytest.mark.django_db
 def test_the_last_of_a_backup(past: Past, backup: Folder) -> None:
-    with moment.at(None, store=backup) as server:
+    with moment.server_at(None, store=backup) as server:
         assert beats(server)[-1] >= past.as_of - SECOND
 
 
 @pytest.mark.django_db
 def test_the_log_of_a_lost_server_is_of_use_when_another_one_has_begun(past: Past, backup: Folder) -> None:
     since, until = past.as_of + SECOND, past.as_of + 3 * SECOND
-    later = replace(wal.logs(backup)[-1], system="1", since=since, as_of=until)
-    wal.note(backup, later, key=keys.newest())
+    later = replace(wal.read_states(backup)[-1], system="1", since=since, as_of=until)
+    wal.write_state(backup, later, key=keys.newest())
     _keep(backup, b"of the new server", since)
-    assert moment.covered(backup) == (since, until)
-    with moment.at(past.as_of - SECOND, store=backup) as server:
+    assert moment.recovery_window(backup) == (since, until)
+    with moment.server_at(past.as_of - SECOND, store=backup) as server:
         assert beats(server)[-1] <= past.as_of - SECOND
-    with pytest.raises(Outside, match=r"from .* UTC and from .* UTC"), moment.at(until + SECOND, store=backup):
+    with (
+        pytest.raises(OutsideRecoveryWindow, match=r"from .* UTC and from .* UTC"),
+        moment.server_at(until + SECOND, store=backup),
+    ):
         pass
 
 
@@ -234,15 +240,15 @@ def test_the_log_of_a_lost_server_is_of_use_when_another_one_has_begun(past: Pas
 def test_moments_that_cannot_be_gone_back_to(past: Past, backup: Folder) -> None:
     for chosen in (past.copied - SECOND, past.as_of + SECOND):
         with (
-            pytest.raises(Outside, match=r"One can go back to moments from .* UTC to .* UTC"),
-            moment.at(chosen, store=backup),
+            pytest.raises(OutsideRecoveryWindow, match=r"One can go back to moments from .* UTC to .* UTC"),
+            moment.server_at(chosen, store=backup),
         ):
             pass
 
 
 @pytest.mark.django_db
 def test_a_store_without_a_copy(past: Past, spare: Folder) -> None:
-    with pytest.raises(Outside, match="no copy yet"), moment.at(None, store=spare):
+    with pytest.raises(OutsideRecoveryWindow, match="no copy yet"), moment.server_at(None, store=spare):
         pass
 
 
@@ -252,7 +258,7 @@ def test_a_flipped_bit_in_a_stored_copy_is_refused(past: Past, backup: Folder) -
     data = bytearray(path.read_bytes())
     data[len(data) // 2] ^= 1
     path.write_bytes(data)
-    with pytest.raises(Altered), moment.at(None, store=backup):
+    with pytest.raises(Altered), moment.server_at(None, store=backup):
         pass
 
 
@@ -271,8 +277,8 @@ def test_the_log_is_kept_as_long_as_a_copy_needs_it(past: Past, backup: Folder) 
 def _keep(store: Folder, copy: bytes, as_of: datetime) -> None:
     """A backup of the kind `base`, signed."""
     id_, key = uuid.uuid4(), keys.newest()
-    folder = manifests.key_of(str(id_), as_of)
-    sealed = b"".join(streams.encrypt([copy], key=key, place=f"{id_}/base.tar.gz"))
+    folder = manifests.folder_name(str(id_), as_of)
+    sealed = b"".join(streams.encrypt([copy], key=key, context=f"{id_}/base.tar.gz"))
     part = Part("base.tar.gz", len(sealed), sha256(sealed).hexdigest(), len(copy), sha256(copy).hexdigest())
     manifest = Manifest(
         id=str(id_),
@@ -289,8 +295,8 @@ def _keep(store: Folder, copy: bytes, as_of: datetime) -> None:
         tools={},
         parts=(part,),
     )
-    store.put(manifests.place(folder, "base.tar.gz"), [sealed])
-    store.put(manifests.place(folder, MANIFEST), [manifests.written(manifest, key=key)])
+    store.put(manifests.object_name(folder, "base.tar.gz"), [sealed])
+    store.put(manifests.object_name(folder, MANIFEST), [manifests.serialize(manifest, key=key)])
 
 
 def _new(name: str) -> Path:

@@ -42,7 +42,7 @@ def test_where_they_are(settings: Any, tmp_path: Path, monkeypatch: pytest.Monke
 
 def test_the_owner_is_told_by_the_environment(settings: Any) -> None:
     settings.OWNER_DATABASE_URL = "postgresql://owner:s%20cret@db.example:5433/clinchat?sslmode=verify-full&passfile=/p"
-    found = programs.environment(programs.parameters("other"))
+    found = programs.environment(programs.owner_conninfo("other"))
     assert {name: value for name, value in found.items() if name.startswith("PG")} == {
         "PGHOST": "db.example",
         "PGPORT": "5433",
@@ -56,19 +56,19 @@ def test_the_owner_is_told_by_the_environment(settings: Any) -> None:
 
 def test_an_owner_elsewhere_is_talked_to_through_tls(settings: Any) -> None:
     settings.OWNER_DATABASE_URL, settings.EMBEDDED = "postgresql://owner@db.example/clinchat", False
-    assert programs.parameters()["sslmode"] == "require"
+    assert programs.owner_conninfo()["sslmode"] == "require"
 
 
 def test_output_comes_in_pieces(server: ScratchServer) -> None:
     words = [*QUIET, "--command", "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 3000)) TO STDOUT"]
-    pieces = list(programs.stream("psql", words, where=server.parameters()))
+    pieces = list(programs.stream("psql", words, conninfo=server.conninfo()))
     assert len(pieces) > 1
     assert b"".join(pieces) == (b"x" * 1000 + b"\n") * 3000
 
 
 def test_a_failure_is_told_after_the_last_piece_and_in_our_words(server: ScratchServer) -> None:
     words = [*QUIET, "--command", "SELECT 1", "--command", "SELECT 'Maria Rossi'::int"]
-    pieces = programs.stream("psql", words, where=server.parameters())
+    pieces = programs.stream("psql", words, conninfo=server.conninfo())
     assert b"1" in next(pieces)
     with pytest.raises(ProgramFailed) as raised:
         list(pieces)
@@ -82,12 +82,12 @@ def test_a_failure_is_told_after_the_last_piece_and_in_our_words(server: Scratch
 )
 def test_the_cause_of_a_failure(server: ScratchServer, where: dict[str, str], reason: str) -> None:
     with pytest.raises(ProgramFailed) as raised:
-        programs.run("pg_dump", ["--schema-only"], where=server.parameters() | where)
+        programs.run("pg_dump", ["--schema-only"], conninfo=server.conninfo() | where)
     assert raised.value.words == f"pg_dump failed: {reason}."
 
 
 def test_input_is_given_in_pieces(server: ScratchServer) -> None:
-    programs.feed("psql", QUIET, [b"CREATE TABLE fed ", b"(x int);"], where=server.parameters())
+    programs.feed("psql", QUIET, [b"CREATE TABLE fed ", b"(x int);"], conninfo=server.conninfo())
     with server.connect() as connection:
         assert connection.execute("SELECT count(*) FROM fed").fetchone() == (0,)
 
@@ -98,19 +98,19 @@ def test_input_that_breaks_off_is_not_taken_for_its_end(server: ScratchServer) -
         raise EOFError
 
     with pytest.raises(EOFError):
-        programs.feed("psql", [*QUIET, "--single-transaction"], pieces(), where=server.parameters())
+        programs.feed("psql", [*QUIET, "--single-transaction"], pieces(), conninfo=server.conninfo())
     with server.connect() as connection:
         assert connection.execute("SELECT to_regclass('half')").fetchone() == (None,)
 
 
 def test_a_program_that_ends_early_is_a_failure(server: ScratchServer) -> None:
     with pytest.raises(ProgramFailed):
-        programs.feed("psql", QUIET, [b"SELECT 1/0;\n" + b" " * 2**20] * 20, where=server.parameters())
+        programs.feed("psql", QUIET, [b"SELECT 1/0;\n" + b" " * 2**20] * 20, conninfo=server.conninfo())
 
 
 def test_a_reader_that_stops_ends_the_program(server: ScratchServer) -> None:
     words = [*QUIET, "--command", "COPY (SELECT repeat('x', 1000) FROM generate_series(1, 1000000)) TO STDOUT"]
-    pieces = programs.stream("psql", words, where=server.parameters() | {"application_name": "stopped"})
+    pieces = programs.stream("psql", words, conninfo=server.conninfo() | {"application_name": "stopped"})
     next(pieces)
     pieces.close()  # type: ignore[attr-defined]  # a generator
     eventually(lambda: not running(server, "stopped"))
@@ -120,9 +120,9 @@ def test_a_program_ends_with_the_process_that_started_it(server: ScratchServer) 
     code = (
         "import json, sys, django; django.setup()\n"
         "from compliance.continuity import programs\n"
-        "programs.run('psql', ['-c', 'SELECT pg_sleep(60)'], where=json.loads(sys.argv[1]))"
+        "programs.run('psql', ['-c', 'SELECT pg_sleep(60)'], conninfo=json.loads(sys.argv[1]))"
     )
-    where = server.parameters() | {"application_name": "orphan"}
+    where = server.conninfo() | {"application_name": "orphan"}
     process = subprocess.Popen(
         [sys.executable, "-c", code, str(where).replace("'", '"')],
         env={**os.environ, "DJANGO_SETTINGS_MODULE": "clinchat.settings"},
@@ -136,7 +136,7 @@ def test_a_program_ends_with_the_process_that_started_it(server: ScratchServer) 
 
 
 def running(server: ScratchServer, name: str) -> bool:
-    with psycopg.connect(**server.parameters()) as connection:  # type: ignore[arg-type]
+    with psycopg.connect(**server.conninfo()) as connection:  # type: ignore[arg-type]
         query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s"
         return connection.execute(query, [name]).fetchone() != (0,)
 

@@ -308,7 +308,7 @@ def test_an_owner_who_is_no_superuser_restores(settings: Any) -> None:
             template.execute("CREATE EXTENSION vector")
             template.execute("GRANT EXECUTE ON FUNCTION vector_dims(vector) TO owner_of_it")
     portal.hand_over(to="owner_of_it")
-    host = programs.parameters()["host"]
+    host = programs.owner_conninfo()["host"]
     settings.OWNER_DATABASE_URL = f"postgresql:///{portal.LIVE}?host={host}&user=owner_of_it"
     done = restored(portal.snapshot())
     recovery.accept(restore_id=done.pk, actor=None)
@@ -320,7 +320,7 @@ def test_an_owner_who_is_no_superuser_restores(settings: Any) -> None:
 def test_content_goes_back_to_a_moment_between_backups(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shipping_record, "SECONDS", 0.5)  # its row is all that is written here
     stop = threading.Event()
-    shipper = threading.Thread(target=shipping.follow, kwargs={"stop": stop, "seconds": 0.2})
+    shipper = threading.Thread(target=shipping.run, kwargs={"stop": stop, "seconds": 0.2})
     shipper.start()
     try:
         copy = backups.create(type=Backup.Type.MANUAL, name="Copy", kind=Backup.Kind.BASE)

@@ -15,8 +15,7 @@ from django.conf import settings
 from django.test import override_settings
 
 from clinchat.local.paths import ROOT
-from compliance.continuity import scratch
-from compliance.continuity.scratch import ScratchServer, Unusable
+from compliance.continuity.scratch import ScratchServer, ScratchServerFailed
 from tests.compliance.continuity import live as lives
 from tests.compliance.continuity.live import eventually
 
@@ -43,7 +42,7 @@ def mode(path: Path) -> int:
 
 def test_it_answers_and_is_gone() -> None:
     with ScratchServer() as server:
-        with psycopg.connect(**server.parameters()) as connection:  # type: ignore[arg-type]  # names of libpq
+        with psycopg.connect(**server.conninfo()) as connection:  # type: ignore[arg-type]  # names of libpq
             assert connection.execute("SELECT extname FROM pg_extension WHERE extname = 'vector'").fetchone()
         assert [mode(path) for path in (server.data, server.socket, server.log)] == [0o700, 0o700, 0o600]
         server.stop()
@@ -61,7 +60,6 @@ def test_two_know_nothing_of_each_other() -> None:
             connection.execute("CREATE TABLE mine (x int)")
         with other.connect() as connection:
             assert connection.execute("SELECT to_regclass('mine')").fetchone() == (None,)
-        scratch.sweep()
         assert len(left()) == 2
         assert one.pid
         assert other.pid
@@ -98,7 +96,7 @@ def test_files_that_are_none_are_told_in_words() -> None:
     def fill(data: Path) -> None:
         (data / "PG_VERSION").write_text("18\n")
 
-    with pytest.raises(Unusable) as raised, ScratchServer(fill=fill):
+    with pytest.raises(ScratchServerFailed) as raised, ScratchServer(fill=fill):
         pass
     assert raised.value.words.startswith("A PostgreSQL of its own did not start: ")
     assert left() == []
@@ -107,6 +105,6 @@ def test_files_that_are_none_are_told_in_words() -> None:
 @pytest.mark.skipif(os.geteuid() != 0, reason="gives files to another account")
 def test_a_folder_that_the_database_account_cannot_enter(tmp_path: Path) -> None:
     tmp_path.chmod(0o700)
-    with override_settings(VAR=tmp_path / "var"), pytest.raises(Unusable) as raised, ScratchServer():
+    with override_settings(VAR=tmp_path / "var"), pytest.raises(ScratchServerFailed) as raised, ScratchServer():
         pass
     assert "cannot enter" in raised.value.words

@@ -9,16 +9,16 @@ import pytest
 from django.core.management import call_command
 
 from clinchat.lib import clock
-from compliance.continuity.point_in_time.shipping_record import Progress, ask_for_copy, write
-from compliance.continuity.point_in_time.wal import Shipped
+from compliance.continuity.point_in_time.shipping_record import ShippingStatus, request_base_backup, update_row
+from compliance.continuity.point_in_time.wal import ShippedWal
 from compliance.models import Backup, WalShipping
 
 pytestmark = pytest.mark.django_db
 HOUR = timedelta(hours=1)
 
 
-def shipped() -> Shipped:
-    return Shipped(
+def shipped() -> ShippedWal:
+    return ShippedWal(
         system="7711037441760213610",
         timeline=1,
         segment_bytes=2**24,
@@ -34,38 +34,38 @@ def copies() -> int:
 
 
 def test_the_row_is_true() -> None:
-    write(Progress(shipped(), 5, ""))
+    update_row(ShippingStatus(shipped(), 5, ""))
     row = WalShipping.objects.get()
     assert (row.position, row.segment, row.bytes, row.failure) == ("1/03000028", "000000010000000100000003", 5, "")
-    write(Progress(None, 5, "The database does not answer."))
+    update_row(ShippingStatus(None, 5, "The database does not answer."))
     row.refresh_from_db()
     assert (row.position, row.failure) == ("1/03000028", "The database does not answer.")
 
 
 def test_a_copy_is_asked_for_once_a_day_and_when_the_log_begins_anew() -> None:
     log = shipped()
-    ask_for_copy(log)
-    ask_for_copy(log)  # it waits
+    request_base_backup(log)
+    request_base_backup(log)  # it waits
     assert copies() == 1
     now = clock.now()
     done = {"state": "complete", "manifest_sha256": "0" * 64, "finished_at": now}
     Backup.objects.update(**done, requested_at=now - HOUR, as_of=now - HOUR)
-    ask_for_copy(log)  # it is there
+    request_base_backup(log)  # it is there
     assert copies() == 1
-    ask_for_copy(replace(log, since=now - timedelta(minutes=1)))  # it does not join the log any more
+    request_base_backup(replace(log, since=now - timedelta(minutes=1)))  # it does not join the log any more
     assert copies() == 2
     Backup.objects.update(**done, requested_at=now - timedelta(days=2), as_of=now - timedelta(days=2))
-    ask_for_copy(replace(log, since=now - timedelta(days=3)))  # a day has gone by
+    request_base_backup(replace(log, since=now - timedelta(days=3)))  # a day has gone by
     assert copies() == 3
 
 
 def test_a_copy_that_failed_is_asked_for_again_after_an_hour() -> None:
-    ask_for_copy(shipped())
+    request_base_backup(shipped())
     Backup.objects.update(state="failed")
-    ask_for_copy(shipped())
+    request_base_backup(shipped())
     assert copies() == 1
     Backup.objects.update(requested_at=clock.now() - HOUR - timedelta(seconds=1))
-    ask_for_copy(shipped())
+    request_base_backup(shipped())
     assert copies() == 2
 
 
@@ -73,7 +73,7 @@ def test_whoever_asks_whether_the_log_is_shipped_is_told() -> None:
     with pytest.raises(SystemExit) as silent:
         call_command("backup", "wal", "--healthy")
     assert silent.value.code == 1
-    write(Progress(shipped(), 5, ""))
+    update_row(ShippingStatus(shipped(), 5, ""))
     call_command("backup", "wal", "--healthy")
     WalShipping.objects.update(updated_at=clock.now() - timedelta(minutes=2))
     with pytest.raises(SystemExit):

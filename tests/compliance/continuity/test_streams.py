@@ -10,17 +10,17 @@ import pytest
 from compliance.continuity.refusals import Altered, Truncated, WrongKey
 from compliance.continuity.storage import keys, streams
 
-KEY, OTHER = keys.of(b"k" * 32), keys.of(b"o" * 32)
+KEY, OTHER = keys.derive(b"k" * 32), keys.derive(b"o" * 32)
 PLACE = "0a1b/database.dump"
 FRAME, SEALED = streams.FRAME, streams.FRAME + streams.TAG
 
 
 def sealed(data: bytes, *, place: str = PLACE) -> bytes:
-    return b"".join(streams.encrypt([data], key=KEY, place=place))
+    return b"".join(streams.encrypt([data], key=KEY, context=place))
 
 
 def opened(data: bytes, *, place: str = PLACE, ring: list[keys.Key] | None = None) -> bytes:
-    return b"".join(streams.decrypt([data], keys=ring or [OTHER, KEY], place=place))
+    return b"".join(streams.decrypt([data], keys=ring or [OTHER, KEY], context=place))
 
 
 @pytest.mark.parametrize("size", [0, 1, FRAME - 1, FRAME, FRAME + 1, 2 * FRAME, 3 * FRAME + 17])
@@ -35,10 +35,10 @@ def test_what_went_in_comes_out_and_the_size_is_known_before(size: int) -> None:
 def test_the_size_of_the_pieces_does_not_matter(seed: int) -> None:
     dice = random.Random(seed)
     chunks = [dice.randbytes(dice.randrange(400_000)) for _ in range(dice.randrange(12))]
-    stream = b"".join(streams.encrypt(chunks, key=KEY, place=PLACE))
+    stream = b"".join(streams.encrypt(chunks, key=KEY, context=PLACE))
     piece = dice.choice([7_777, 100_000, SEALED, 3_000_000])
     pieces = [stream[at : at + piece] for at in range(0, len(stream), piece)]
-    assert b"".join(streams.decrypt(pieces, keys=[KEY], place=PLACE)) == b"".join(chunks)
+    assert b"".join(streams.decrypt(pieces, keys=[KEY], context=PLACE)) == b"".join(chunks)
 
 
 def test_two_streams_of_the_same_have_nothing_in_common_but_their_names() -> None:
@@ -80,7 +80,7 @@ def test_frames_in_another_order_twice_or_of_another_stream_are_refused() -> Non
 def test_nothing_comes_out_of_a_frame_that_was_altered() -> None:
     stream = bytearray(sealed(bytes(2 * FRAME)))
     stream[streams.HEADER + SEALED + 9] ^= 1
-    pieces = streams.decrypt([bytes(stream)], keys=[KEY], place=PLACE)
+    pieces = streams.decrypt([bytes(stream)], keys=[KEY], context=PLACE)
     assert next(pieces) == bytes(FRAME)
     with pytest.raises(Altered):
         next(pieces)
@@ -90,5 +90,5 @@ def test_the_key_shows_itself_nowhere() -> None:
     assert "k" * 8 not in repr(KEY)
     assert repr(KEY) == f"Key(id='{KEY.id}')"
     assert len({KEY.id, OTHER.id}) == 2
-    assert KEY.wrapping != KEY.public
-    assert not OTHER.signed(b"m", KEY.sign(b"m"))
+    assert KEY.wrapping_key != KEY.public_key
+    assert not OTHER.verifies(b"m", KEY.sign(b"m"))

@@ -43,7 +43,7 @@ def live(store: Path) -> Iterator[Live]:
 
 
 def restored(live: Live, copy: bytes) -> list[datetime]:
-    with moment.recovered(laid_out(copy), live.store) as server:
+    with moment.recovered_server(laid_out(copy), live.store) as server:
         return beats(server)
 
 
@@ -112,7 +112,7 @@ def test_a_shipper_that_is_killed_goes_on_where_it_was(live: Live) -> None:
     with live.shipped():
         live.caught_up()
     assert live.kept.since == since
-    numbers = [live.kept.number(Path(name).name) for name in segments(live.store)]
+    numbers = [live.kept.segment_number(Path(name).name) for name in segments(live.store)]
     assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
     assert restored(live, copy) == live.beats
 
@@ -141,14 +141,14 @@ def test_a_store_that_is_away_for_a_while_gets_all_of_it(live: Live, store: Path
         live.fill(40)
         before = live.caught_up()  # the first store goes on
         assert live.turns[-1].failure
-        waiting = wal.spool() / live.kept.system
+        waiting = wal.spool_folder() / live.kept.system
         assert len(list(waiting.iterdir())) > 2
         Path(other.name).unlink()
         live.fill(20)
         eventually(lambda: live.turns[-1].failure == "")
         live.caught_up()
         eventually(lambda: len(list(waiting.iterdir())) < 2)
-    theirs = wal.logs(other)[-1]
+    theirs = wal.read_states(other)[-1]
     assert (theirs.position, theirs.as_of) == (live.kept.position, live.kept.as_of)
     assert live.kept.as_of > before
     assert set(segments(live.store)[1:]) <= set(segments(other))
@@ -161,7 +161,7 @@ def test_a_log_that_the_server_threw_away_begins_anew(live: Live) -> None:
     with live.server.connect() as connection:
         connection.execute("ALTER SYSTEM SET max_slot_wal_keep_size = '32MB'")
         live.server.stop()
-        live.server.tell(max_slot_wal_keep_size="32MB", max_wal_size="64MB")
+        live.server.configure(max_slot_wal_keep_size="32MB", max_wal_size="64MB")
     live.server.start()
     live.fill(150)
     with live.server.connect() as connection:
@@ -204,7 +204,7 @@ def test_where_nothing_is_written_nothing_is_shipped_and_the_moment_moves_on(liv
 
 def test_an_absent_shipper_cannot_fill_the_servers_disk(live: Live) -> None:
     live.server.stop()
-    live.server.tell(max_slot_wal_keep_size="-1")
+    live.server.configure(max_slot_wal_keep_size="-1")
     live.server.start()
     with live.shipped():
         live.caught_up()

@@ -50,7 +50,7 @@ def store(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytes
 def made(store: Path, settings: Any) -> Manifest:
     """The row of it, as if it had been made and read back a moment ago, and a log that is shipped."""
     settings.BACKUP_STORES = [str(store)]
-    (found,) = reading.listing()
+    (found,) = reading.list_manifests()
     row_of(found, as_of=clock.now())
     now = clock.now()
     WalShipping.objects.create(since=now - DAY, as_of=now, position="0/1")
@@ -58,7 +58,8 @@ def made(store: Path, settings: Any) -> Manifest:
 
 
 def row_of(found: Manifest, **columns: Any) -> Backup:
-    data = stores.read(stores.first(), manifests.place(found.key, "manifest.json"), most=manifests.MOST)
+    name = manifests.object_name(found.key, "manifest.json")
+    data = stores.read_object(stores.primary(), name, max_bytes=manifests.MAX_BYTES)
     values: dict[str, Any] = {
         "pk": found.id,
         "key": found.key,
@@ -134,7 +135,7 @@ def test_fault_a_size_out_of_the_ordinary(made: Manifest) -> None:
 
 
 def test_fault_another_manifest_in_the_store(made: Manifest, store: Path) -> None:
-    with written(store / manifests.place(made.key, "manifest.json"), b"x"):
+    with written(store / manifests.object_name(made.key, "manifest.json"), b"x"):
         assert look("backup.fresh").failing == [f"{made.key} is not in the store as it was"]
 
 
@@ -160,7 +161,7 @@ def test_a_plaintext_dump(made: Manifest, store: Path) -> None:
 
 
 def test_fault_a_part_that_is_plain_or_altered(made: Manifest, store: Path) -> None:
-    path = store / manifests.place(made.key, "database.dump")
+    path = store / manifests.object_name(made.key, "database.dump")
     whole = path.read_bytes()
     with written(path, b"PGDMP" + whole):
         assert "database.dump bears no header of ours" in look("backup.encrypted").failing
@@ -226,8 +227,8 @@ def buckets(made: Manifest, store: Path, address: str, settings: Any) -> str:
     client.create_bucket(Bucket=locked, ObjectLockEnabledForBucket=True)
     client.create_bucket(Bucket="plain-one")
     settings.BACKUP_STORES = [str(store), f"s3://{locked}"]
-    for entry in stores.first().list("backups/"):
-        Bucket(f"s3://{locked}").put(entry.name, stores.first().open(entry.name), keep_until=made.keep_until)
+    for entry in stores.primary().list("backups/"):
+        Bucket(f"s3://{locked}").put(entry.name, stores.primary().open(entry.name), keep_until=made.keep_until)
     return f"s3://{locked}"
 
 
@@ -246,7 +247,7 @@ def test_a_copy_that_can_be_deleted(buckets: str, settings: Any, store: Path) ->
 
 
 def test_fault_a_lock_that_does_not_hold(buckets: str) -> None:
-    with instead(Bucket, "force", lambda *_: None):
+    with instead(Bucket, "force_delete", lambda *_: None):
         assert look("backup.immutable_copy").failing == [f"{buckets} lets this account delete what is locked"]
 
 
@@ -258,7 +259,7 @@ def test_fault_nothing_of_this_week(buckets: str) -> None:
 
 def test_only_canaries_are_forced(buckets: str, made: Manifest) -> None:
     with pytest.raises(ValueError, match="database"):
-        Bucket(buckets).force(manifests.place(made.key, "database.dump"))
+        Bucket(buckets).force_delete(manifests.object_name(made.key, "database.dump"))
 
 
 # ── Drills ──────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -284,7 +285,7 @@ def shorter_by_a_byte(path: Path) -> Iterator[None]:
 def test_an_archive_that_is_a_byte_shorter(made: Manifest, store: Path) -> None:
     Backup.objects.update(as_of=made.as_of)
     drill()
-    found = proven("restore.drill_recent", shorter_by_a_byte(store / manifests.place(made.key, "database.dump")))
+    found = proven("restore.drill_recent", shorter_by_a_byte(store / manifests.object_name(made.key, "database.dump")))
     assert found.failing[0] == "the last drill: Failed"
     assert "not well answered: trail" in found.failing
 
