@@ -66,12 +66,12 @@ def _execute(execute: Callable[[list[str]], None]) -> None:
 
         django.setup()
         from compliance import audit
-        from compliance.continuity import wall
+        from compliance.continuity import write_guard
 
         with audit.bind_command(sys.argv[1:]):
             try:
                 execute(sys.argv)
-            except wall.ReadOnlyNow as refused:
+            except write_guard.ReadOnlyNow as refused:
                 sys.exit(f"{refused.words} Try again when it is off: manage.py maintenance status")
             finally:
                 if local.embedded("DATABASE_URL"):

@@ -16,7 +16,7 @@ class ChatConfig(AppConfig):
             controls_inert,
             controls_llm,
             controls_uploads,
-            drill_questions,
+            drill_assertions,
             external,
             for_checks,
             integrity,
@@ -42,4 +42,4 @@ class ChatConfig(AppConfig):
         for_checks.register()
         integrity.register()
         external.register()
-        drill_questions.register()
+        drill_assertions.register()

@@ -1,4 +1,4 @@
-"""What a restore does to conversations and the knowledge base: what goes back, what stays, what must not come back."""
+"""The chat app's part of a restore: which models come from the backup, and what must not come back with them."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ from chat.models import (
     Word,
 )
 from compliance.continuity import plan
-from compliance.continuity.restore.keeping import Old, after_restore, takes_back
+from compliance.continuity.restore.carry_over import PreviousDatabase, after_restore, restore_from_backup
 from compliance.models import User
 
 logger = logging.getLogger("clinchat.continuity")
@@ -46,7 +46,7 @@ STAYS: Final = {
     "DrugTable": "which release of the interaction table is in use was decided by people, for safety",
     "LocalInteraction": "a warning that two people put in force stays, and one that was ended does not return",
 }
-"""Models of this app that a restore leaves as they are, and why."""
+"""Models of this app that are carried over from the live database, and why."""
 _WITHDRAWN: Final = """
 SELECT DISTINCT ON (l.document_id) l.document_id, l.until_id, r.kind, r.reason, r.created_by_id
 FROM chat_listing AS l LEFT JOIN chat_release AS r ON r.id = l.until_id
@@ -59,7 +59,7 @@ _MASKED: Final[dict[type[models.Model], tuple[str, ...]]] = {
     InteractionCheck: ("result",),
     InteractionAlert: ("note",),
 }
-"""What a report of missed words changes, for good (chat.remasking). The first field tells whether it did."""
+"""Fields that a report of missed words masks again, for good (chat.remasking). The first one tells whether it did."""
 
 
 def _proven_at() -> datetime | None:
@@ -67,7 +67,7 @@ def _proven_at() -> datetime | None:
 
 
 def register() -> None:
-    takes_back(
+    restore_from_backup(
         *(Calibration, Chunk, Citation, Collection, Conversation, Document, DocumentVersion, EmbeddingIndex),
         *(Evaluation, Feedback, Finding, IndexProof, InteractionAlert, InteractionCheck, LabelledQuestion, Listing),
         *(Posting, Release, ReleaseChange, Term, Turn, Upload, Vector, Word),
@@ -77,47 +77,47 @@ def register() -> None:
 
 
 @transaction.atomic
-def keep_away(old: Old) -> None:
-    """Purged conversations stay purged, masked words masked, readers that were shut out outside, and withdrawn
-    documents withdrawn."""
-    _purge(old)
+def keep_away(previous: PreviousDatabase) -> None:
+    """The after_restore hook: purged conversations are removed again, later masking, the readers of documents and
+    collections, and withdrawals of documents are applied again."""
+    _purge(previous)
     for model, fields in _MASKED.items():
-        _keep_words(old, model, fields)
+        _keep_words(previous, model, fields)
     for readable in (Collection, Document):
-        _keep_readers(old, readable)
-    _withdraw(old)
+        _keep_readers(previous, readable)
+    _withdraw(previous)
 
 
-def _purge(old: Old) -> None:
-    """Nobody can delete a conversation: one that is no longer there was removed after its time, or erased."""
-    there = old.rows(Conversation)
-    made = Conversation.objects.filter(created_at__lt=old.as_of).values_list("pk", flat=True)
-    retention.remove_rows([pk for pk in made if pk not in there])
+def _purge(previous: PreviousDatabase) -> None:
+    """Remove conversations that are not in the live database: users cannot delete one, so it was purged or erased."""
+    live = previous.rows(Conversation)
+    restored = Conversation.objects.filter(created_at__lt=previous.as_of).values_list("pk", flat=True)
+    retention.remove_rows([pk for pk in restored if pk not in live])
 
 
-def _keep_words(old: Old, model: type[models.Model], fields: tuple[str, ...]) -> None:
-    """A text that differs was masked again since: the words that were missed must not stand there anew."""
-    was = old.rows(model, fields[0])
+def _keep_words(previous: PreviousDatabase, model: type[models.Model], fields: tuple[str, ...]) -> None:
+    """Take over the live text where it differs: it was masked again since the backup."""
+    live = previous.rows(model, fields[0])
     rows = model._default_manager  # noqa: SLF001  # documented by Django
-    told = rows.values_list("pk", fields[0]).iterator()
-    other = [pk for pk, text in told if pk in was and was[pk] != (text,)]
-    for pk, masked in old.rows(model, *fields, keys=other).items():
+    restored = rows.values_list("pk", fields[0]).iterator()
+    differing = [pk for pk, text in restored if pk in live and live[pk] != (text,)]
+    for pk, masked in previous.rows(model, *fields, keys=differing).items():
         rows.filter(pk=pk).update(**dict(zip(fields, masked, strict=True)))
 
 
-def _keep_readers(old: Old, model: type[Collection | Document]) -> None:
-    """Who may read is no content: as it was decided last."""
-    was = old.rows(model, "readers", "departments")
+def _keep_readers(previous: PreviousDatabase, model: type[Collection | Document]) -> None:
+    """Take over who may read from the live database: that is an access decision, not content."""
+    live = previous.rows(model, "readers", "departments")
     for row in model.objects.all():
-        readers, departments = was.get(row.pk, (row.readers, row.departments))
+        readers, departments = live.get(row.pk, (row.readers, row.departments))
         if (readers, departments) != (row.readers, row.departments):
             model.objects.filter(pk=row.pk).update(readers=readers, departments=departments)
 
 
-def _withdraw(old: Old) -> None:
-    """Take out again what was withdrawn since, in the name of whoever did, with their reason."""
+def _withdraw(previous: PreviousDatabase) -> None:
+    """Withdraw again the documents withdrawn since the backup, with the same person and reason."""
     withdrawn: dict[UUID, tuple[str, UUID | None, list[UUID]]] = {}
-    for document, release, kind, reason, by in old.live.execute(_WITHDRAWN):
+    for document, release, kind, reason, by in previous.live.execute(_WITHDRAWN):
         if kind == Release.Kind.WITHDRAWAL:
             withdrawn.setdefault(release, (reason, by, []))[2].append(document)
     for reason, who, documents in withdrawn.values():

@@ -41,9 +41,9 @@ def _worker_died(exception: BaseException, args: Any, **_: Any) -> None:
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def fail_lost_answers() -> None:
     from chat import services
-    from compliance.continuity import maintenance, wall
+    from compliance.continuity import maintenance, write_guard
 
-    if not maintenance.just_over(wall.GRACE):  # what waited for it has its turn first
+    if not maintenance.just_over(write_guard.GRACE):  # what waited for it has its turn first
         services.fail_lost()
 
 
@@ -68,9 +68,9 @@ def _reader_died(exception: BaseException, args: Any, **_: Any) -> None:
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=50, time_limit=60)
 def read_lost_uploads() -> None:
     from chat import uploads
-    from compliance.continuity import maintenance, wall
+    from compliance.continuity import maintenance, write_guard
 
-    if not maintenance.just_over(wall.GRACE):  # as above
+    if not maintenance.just_over(write_guard.GRACE):  # as above
         uploads.read_lost()
 
 

@@ -37,7 +37,7 @@ class Task(TaskBase):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         from compliance import audit
-        from compliance.continuity import maintenance, wall
+        from compliance.continuity import maintenance, write_guard
         from compliance.controls import clocks
 
         if self.request.called_directly:  # part of the caller's own work
@@ -45,19 +45,19 @@ class Task(TaskBase):
         clocks.note()
         header = (self.request.headers or {}).get(HEADER)
         with audit.bind_task(name=self.name, task_id=self.request.id or "", header=header):
-            if maintenance.on() and not wall.goes_on(self):
+            if maintenance.on() and not write_guard.runs_in_read_only(self):
                 return self._wait(args, kwargs)
             try:
                 return self.run(*args, **kwargs)
-            except wall.ReadOnlyNow:  # it came on meanwhile
+            except write_guard.ReadOnlyNow:  # it came on meanwhile
                 return self._wait(args, kwargs)
 
     def _wait(self, args: Any, kwargs: Any) -> None:
         """ClinChat is read-only: a task of the schedule is left out, and one that somebody waits for comes again."""
-        from compliance.continuity import wall
+        from compliance.continuity import write_guard
 
-        if not wall.comes_again(self):
-            self.apply_async(args, kwargs, countdown=wall.PUT_OFF_SECONDS, task_id=self.request.id)
+        if not write_guard.is_scheduled(self):
+            self.apply_async(args, kwargs, countdown=write_guard.RETRY_SECONDS, task_id=self.request.id)
 
 
 app = Celery("clinchat", task_cls=Task)

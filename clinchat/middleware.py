@@ -21,7 +21,7 @@ from compliance import audit
 from compliance.access import limits, networks, origin, sessions
 from compliance.access.session_store import Origin, SessionStore
 from compliance.api.problems import answers_programs, problem, reference_of
-from compliance.continuity import maintenance, wall
+from compliance.continuity import maintenance, write_guard
 from compliance.views import read_only
 
 UNCOUNTED = {"/api/health", "/api/ready", "/status/"}
@@ -181,7 +181,7 @@ class ReadOnly:
     """Refuses what would write while ClinChat is read-only, and shuts the forms of the pages that are read.
 
     A view that says so (compliance.access.works_read_only) is asked all the same. What it writes, and what a view
-    writes that is only read, is held by the wall (compliance.continuity.wall).
+    writes that is only read, is refused by compliance.continuity.write_guard.
     """
 
     def __init__(self, get_response: GetResponse) -> None:
@@ -201,7 +201,7 @@ class ReadOnly:
         return read_only.refuse(request, mode) if mode else None
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
-        return read_only.refuse(request, exception.mode) if isinstance(exception, wall.ReadOnlyNow) else None
+        return read_only.refuse(request, exception.mode) if isinstance(exception, write_guard.ReadOnlyNow) else None
 
 
 def _refuse(request: HttpRequest, block: uuid.UUID, source: str | None, proxies: tuple[str, ...]) -> HttpResponse:

@@ -23,7 +23,7 @@ class ComplianceConfig(AppConfig):
         from compliance import access, checks, demo, external_services, mail, masked_texts, phi, watched  # noqa: F401  # the checks register themselves
         from compliance.access import people
         from compliance.audit import triggers
-        from compliance.continuity import gauges, integrity, wall
+        from compliance.continuity import gauges, integrity, write_guard
         from compliance.continuity.deletion import own_retention
         from compliance.controls import catalogue, figures, own  # noqa: F401
         from compliance.logs import database
@@ -45,6 +45,6 @@ class ComplianceConfig(AppConfig):
         access.rule_for(User, people.rule)
         demo.also(examples.furnish)
         connection_created.connect(triggers.on_connection)
-        connection_created.connect(wall.on_connection)
+        connection_created.connect(write_guard.install)
         database.watch()
         post_migrate.connect(triggers.after_migrate, sender=self)

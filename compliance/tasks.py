@@ -247,7 +247,7 @@ def run_drill() -> None:
     from compliance.continuity.drill import drills
     from compliance.continuity.restore import databases
 
-    with suppress(databases.AnotherDrills):
+    with suppress(databases.DrillInProgress):
         drills.run()
 
 

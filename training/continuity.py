@@ -1,4 +1,4 @@
-"""What of this app is in a backup beside the database: content of the institution's own. The starter set is code."""
+"""Files of the training app that a backup includes: the institution's own content. The starter set is in the code."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def register() -> None:
 
 
 def _own_content() -> Path | None:
-    where = Path(settings.TRAINING_CONTENT)
-    return None if where.is_relative_to(settings.BASE_DIR) else where
+    folder = Path(settings.TRAINING_CONTENT)
+    return None if folder.is_relative_to(settings.BASE_DIR) else folder

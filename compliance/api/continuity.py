@@ -1,4 +1,7 @@
-"""/api/snapshots and /api/recovery/: making snapshots, and going back to one with a second person."""
+"""/api/snapshots and /api/recovery/: backups, and restores that a second person approves.
+
+Names of serializers are names of components in the OpenAPI document, so clients see them.
+"""
 
 from __future__ import annotations
 
@@ -24,8 +27,8 @@ from compliance.api.proof import require_fresh
 from compliance.continuity import overview
 from compliance.continuity.backup import backups
 from compliance.continuity.refusals import ContinuityError
-from compliance.continuity.restore import deciding, recovery
-from compliance.continuity.wall import RECOVERY
+from compliance.continuity.restore import display, recovery
+from compliance.continuity.write_guard import RECOVERY
 from compliance.continuity_forms import BY_HAND, LONGEST_NAME, LONGEST_REASON
 from compliance.models import Backup, Restore
 
@@ -162,8 +165,8 @@ def snapshots(request: Request) -> Response:
     """Backups and snapshots, the newest first; or have one made, which takes a while."""
     if request.method == "POST":
         require(me(request), Action.MAKE_SNAPSHOTS)
-        given = checked(Making, request)
-        made = _done(lambda: backups.request(**given, actor=me(request)))
+        body = checked(Making, request)
+        made = _or_conflict(lambda: backups.request(**body, actor=me(request)))
         return Response(_snapshot(made), status=HTTPStatus.ACCEPTED)
     wanted = asked(Snapshots, request)
     conditions = {name: wanted[name] for name in ("environment", "type") if name in wanted}
@@ -188,11 +191,11 @@ def snapshot(request: Request, backup_id: UUID) -> Response:
 @api_view(["POST"])
 def restore(request: Request) -> Response:
     """Ask to go back to a snapshot. It waits for a second person; nothing changes before they approve."""
-    given = checked(Restoring, request)
+    body = checked(Restoring, request)
     require_fresh(request)
-    backup_id = given.pop("snapshot_id")
-    made = _done(lambda: recovery.request(backup_id=backup_id, actor=me(request), **given))
-    return _told(made, HTTPStatus.ACCEPTED)
+    backup_id = body.pop("snapshot_id")
+    made = _or_conflict(lambda: recovery.request(backup_id=backup_id, actor=me(request), **body))
+    return _respond(made, HTTPStatus.ACCEPTED)
 
 
 @works_read_only(RECOVERY)
@@ -233,9 +236,9 @@ def accept(request: Request, restore_id: UUID) -> Response:
 @api_view(["POST"])
 def undo(request: Request, restore_id: UUID) -> Response:
     """Undo a restore that nobody has accepted yet: everything is again as it was before it."""
-    given = checked(Reason, request)
+    body = checked(Reason, request)
     require_fresh(request)
-    return _decide(request, restore_id, recovery.undo, HTTPStatus.ACCEPTED, **given)
+    return _decide(request, restore_id, recovery.undo, HTTPStatus.ACCEPTED, **body)
 
 
 @works_read_only(RECOVERY)
@@ -244,9 +247,9 @@ def undo(request: Request, restore_id: UUID) -> Response:
 @api_view(["POST"])
 def emergency_rollback(request: Request) -> Response:
     """Ask to go back to the newest snapshot from before a deployment or a restore. It takes a second person as well."""
-    given = checked(RollingBack, request)
+    body = checked(RollingBack, request)
     require_fresh(request)
-    return _told(_done(lambda: recovery.request_rollback(actor=me(request), **given)), HTTPStatus.ACCEPTED)
+    return _respond(_or_conflict(lambda: recovery.request_rollback(actor=me(request), **body)), HTTPStatus.ACCEPTED)
 
 
 @door(Action.READ_CONTINUITY)
@@ -282,39 +285,39 @@ def status(request: Request) -> Response:
 
 
 def _decide(
-    request: Request, restore_id: UUID, step: Callable[..., Restore], status: int = HTTPStatus.OK, **given: Any
+    request: Request, restore_id: UUID, decide: Callable[..., Restore], status: int = HTTPStatus.OK, **options: Any
 ) -> Response:
-    """Take the step; tells of the restore it was about, or of the one that undoes it."""
-    one = get_object_or_404(Restore, pk=restore_id)
-    return _told(_done(lambda: step(restore_id=one.pk, actor=me(request), **given)), status)
+    """Apply `decide` of recovery to the restore; the response is that restore, or the new one that undoes it."""
+    restore = get_object_or_404(Restore, pk=restore_id)
+    return _respond(_or_conflict(lambda: decide(restore_id=restore.pk, actor=me(request), **options)), status)
 
 
-def _done(act: Callable[[], Row]) -> Row:
-    """What the service refuses is a conflict, in its words. Raises Refused."""
+def _or_conflict(act: Callable[[], Row]) -> Row:
+    """The result of the service; what it refuses becomes 409 with its words. Raises Refused."""
     try:
         return act()
     except (recovery.Refused, ContinuityError) as refused:
         raise Refused(HTTPStatus.CONFLICT, refused.words) from None
 
 
-def _told(found: Restore, status: int) -> Response:
-    return Response(_restore(Restore.objects.select_related(*PEOPLE).get(pk=found.pk)), status=status)
+def _respond(restore: Restore, status: int) -> Response:
+    return Response(_restore(Restore.objects.select_related(*PEOPLE).get(pk=restore.pk)), status=status)
 
 
-def _snapshot(found: Backup) -> dict[str, Any]:
+def _snapshot(backup: Backup) -> dict[str, Any]:
     own = [name for name in SnapshotTold().get_fields() if name not in ("made_by", "is_broken_off")]
-    told = {name: getattr(found, name) for name in own}
-    return told | {"made_by": name_of(found.made_by), "is_broken_off": backups.broken_off(found)}
+    fields = {name: getattr(backup, name) for name in own}
+    return fields | {"made_by": name_of(backup.made_by), "is_broken_off": backups.broken_off(backup)}
 
 
-def _restore(found: Restore) -> dict[str, Any]:
+def _restore(restore: Restore) -> dict[str, Any]:
     copied = ("id", "to_time", "emergency", "reason", "state", "failure")
     times = ("requested_at", "decided_at", "finished_at")
-    return {name: getattr(found, name) for name in (*copied, *times)} | {
-        "snapshot_id": found.backup_id,
-        "is_broken_off": deciding.broken_off(found),
-        "step": deciding.step_of(found),
-        "before": found.before_id,
-        "requested_by": name_of(found.requested_by),
-        "decided_by": name_of(found.decided_by),
+    return {name: getattr(restore, name) for name in (*copied, *times)} | {
+        "snapshot_id": restore.backup_id,
+        "is_broken_off": display.broken_off(restore),
+        "step": display.current_step(restore),
+        "before": restore.before_id,
+        "requested_by": name_of(restore.requested_by),
+        "decided_by": name_of(restore.decided_by),
     }

@@ -1,4 +1,4 @@
-"""Checks of backups and of restoring: by the rows, and by what is really in the stores."""
+"""Compliance checks of backups and restores, from our rows and from what is really in the stores."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from clinchat.lib import clock
 from compliance.continuity.backup import manifests, reading
 from compliance.continuity.gauges import age
 from compliance.continuity.refusals import MANIFEST, Absent, ContinuityError, Refused, Retained, StoreFailed
-from compliance.continuity.restore import keeping
+from compliance.continuity.restore import carry_over
 from compliance.continuity.storage import keys, stores, streams
 from compliance.continuity.storage.bucket import CANARY, Bucket
 from compliance.controls.registry import CannotLook, Found, check
@@ -33,9 +33,9 @@ BEGUN_WITHIN: Final = timedelta(hours=1)
 MOST_LAG: Final = timedelta(minutes=5)
 BEFORE: Final = 30
 FEWEST: Final = 5
-"""Backups before the newest one, without which nothing can be said of what is usual."""
+"""Fewest earlier backups that a size is compared with."""
 NARROWEST: Final = 0.01
-"""Of the mean: sizes that hardly differ differ by chance."""
+"""Least standard deviation that is assumed, as a fraction of the mean."""
 NEWEST_FILES: Final = 20
 SMALL: Final = 4096
 LOCKED_FOR: Final = timedelta(days=30)
@@ -43,18 +43,17 @@ WEEK: Final = timedelta(days=7)
 MOST_RTO: Final = 15 * 60.0
 MOST_RPO: Final = 5 * 60.0
 KEPT_APPS: Final = frozenset({"compliance", "training", "otp_static", "otp_webauthn"})
-"""What people are, may, did and proved. None of it ever comes from a backup while there is a database."""
+"""Accounts, rights, audit trail and training. Unless the database was lost, none of it comes from a backup."""
 
 # ── Backups ─────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @check("backup.fresh", keeper=True)
 def fresh() -> Found:
-    """The newest backup that was read back and found whole: how old it is, that the store still has it as it was, and
-    whether its size is within three standard deviations of the thirty before it; and how far the log is behind.
+    """The newest verified backup is under MOST_AGE old, its manifest is unchanged in the store, and its size is within
+    three standard deviations of up to 30 backups before it; and the shipped WAL is under MOST_LAG behind.
 
-    While the next one is being made, which was begun in time, it may become older. Sizes are judged when there are
-    five to compare with.
+    It may be older while the next one, begun in time, is being made. Sizes are compared once there are five.
     """
     newest = Backup.objects.verified(Backup.Kind.FULL).first()
     if newest is None or newest.as_of is None:
@@ -80,7 +79,7 @@ def fresh() -> Found:
 
 
 def _young(as_of: datetime) -> bool:
-    """Less than six hours old, or the next one was begun before it became so and may still be at work."""
+    """Whether it is under MOST_AGE old, or the next one was begun before then and within the last BEGUN_WITHIN."""
     if clock.now() - as_of < MOST_AGE:
         return True
     next_one = Backup.objects.filter(kind=Backup.Kind.FULL, state=Backup.State.RUNNING, started_at__lt=as_of + MOST_AGE)
@@ -88,7 +87,7 @@ def _young(as_of: datetime) -> bool:
 
 
 def _still_there(backup: Backup) -> bool:
-    """Whether the manifest in the store is the one that was written."""
+    """Whether the manifest in the store has the SHA-256 that we recorded."""
     try:
         name = manifests.object_name(backup.key, MANIFEST)
         data = stores.read_object(stores.primary(), name, max_bytes=manifests.MAX_BYTES)
@@ -100,7 +99,7 @@ def _still_there(backup: Backup) -> bool:
 
 
 def _sizes_before(newest: Backup) -> list[int]:
-    """Of those that were found whole, also when they were removed in their time since."""
+    """Sizes in bytes of the verified backups before it, newest first, pruned ones included."""
     found = Backup.objects.filter(kind=Backup.Kind.FULL, verified_ok=True, as_of__lt=newest.as_of)
     return list(found.order_by("-as_of").values_list("size", flat=True)[:BEFORE])
 
@@ -112,8 +111,8 @@ def _usual(sizes: list[int]) -> tuple[float, float]:
 
 @check("backup.encrypted", keeper=True, seconds=60)
 def encrypted() -> Found:
-    """The newest backup: each part bears our header, names the current key and opens with it; so do the newest files
-    of the store, whatever put them there. And no store holds the key, in a file or as the folder of it."""
+    """Each part of the newest backup has our header, names the current key and decrypts with it; the newest files of
+    the store are encrypted or signed by us, whoever wrote them; and no store folder contains the key."""
     try:
         ring, store = keys.ring(), stores.primary()
         newest = max(reading.list_manifests(store, keys=ring), key=lambda one: one.as_of, default=None)
@@ -152,7 +151,7 @@ def _not_sealed(store: stores.Store, of: manifests.Manifest, part: str, key: key
 
 
 def _is_ours(store: stores.Store, name: str, ring: Sequence[keys.Key]) -> bool:
-    """A sealed stream or a signed manifest. What is gone by now was somebody's draft."""
+    """Whether it is an encrypted stream or a manifest signed by us. A file deleted meanwhile counts as ours."""
     if name.startswith(CANARY):
         return True
     try:
@@ -171,7 +170,7 @@ def _beginning(store: stores.Store, name: str) -> bytes:
 
 
 def _with_the_key() -> Iterator[str]:
-    """Where a folder of backups holds the key: in a small file, or as the folder the key file is in."""
+    """Names of files in store folders that contain a backup key, or of the key file if it lies in one."""
     forms = [form for one in settings.BACKUP_KEYS() for form in (one, base64.b64encode(one), one.hex().encode())]
     own = Path(settings.BACKUP_KEY_PATH).resolve() if settings.BACKUP_KEY_PATH else None
     for root in (Path(where) for where in settings.BACKUP_STORES if where.startswith("/")):
@@ -186,9 +185,8 @@ def _with_the_key() -> Iterator[str]:
 
 @check("backup.immutable_copy", keeper=True, seconds=60)
 def immutable_copy() -> Found:
-    """A backup of the last week that is kept for thirty days or more lies in a store of its own that nobody can delete
-    it from before. That is tried: something is put there for thirty days, and deleting it must be refused, by the
-    store and not by this program. So whose credentials are used does not matter.
+    """There are two stores, and a write-once one (object lock) among them has a backup of the last week that is kept
+    for 30 days or more. Each write-once store must itself refuse to delete a test object locked for 30 days.
     """
     try:
         there = stores.stores()
@@ -211,18 +209,18 @@ def immutable_copy() -> Found:
 
 
 def _long_kept(store: stores.Store) -> list[str]:
-    """Backups of this week in the store whose time is thirty days or more."""
+    """Keys of the backups of the last week in the store that are kept for 30 days or more."""
     since = clock.now() - WEEK
     found = reading.list_manifests(store)
     return [one.key for one in found if one.made_at >= since and one.keep_until - one.made_at >= LOCKED_FOR]
 
 
 def _refuses(store: Bucket) -> bool:
-    """Whether the store keeps something against our will. What was put there before and is free by now is removed."""
+    """Whether the store refuses to delete a locked object. Removes test objects of earlier runs whose lock is over."""
     for entry in list(store.list(CANARY)):
         with suppress(Retained):
             store.delete(entry.name)
-    name = f"{CANARY}{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"  # two may look in the same second
+    name = f"{CANARY}{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"  # two checks may run in the same second
     store.put(name, [b"canary"], keep_until=clock.now() + LOCKED_FOR)
     try:
         store.force_delete(name)
@@ -233,30 +231,30 @@ def _refuses(store: Bucket) -> bool:
 
 # ── Restoring ───────────────────────────────────────────────────────────────────────────────────────────────────
 
-NEEDED: Final = frozenset(
+REQUIRED_ASSERTIONS: Final = frozenset(
     {
         *("schema", "rows", "checksums", "passages", "trail", "trail_continues", "vector_search", "sign_in"),
         *("people", "used_codes", "blocks", "no_rewind"),
     }
 )
-"""Questions without which a drill is none, whatever it says of itself."""
+"""Assertions that a drill must have made for it to count."""
 
 
 @check("restore.drill_recent")
 def drill_recent() -> Found:
-    """The last drill passed and was held within seven days, and every question that counts was well answered."""
+    """The last drill passed, began within the last seven days, and every one of REQUIRED_ASSERTIONS held in it."""
     last = Drill.objects.first()
     if last is None:
         return Found(False, "no drill was held yet", 1, ["no drill"])
     answers = {one["key"]: one["ok"] for one in last.assertions}
     failing = [f"the last drill: {last.get_state_display()}"] if last.state != Drill.State.PASSED else []
     failing += ["it was more than 7 days ago"] if age(last.started_at) > WEEK.total_seconds() else []
-    failing += [f"not well answered: {key}" for key in sorted(NEEDED) if answers.get(key) is not True]
+    failing += [f"not well answered: {key}" for key in sorted(REQUIRED_ASSERTIONS) if answers.get(key) is not True]
     return Found(
         not failing,
         f"the last drill {last.get_state_display().lower()}, {age(last.started_at) / 86400:.1f} days ago; "
         f"{sum(ok is True for ok in answers.values())} of {len(answers)} questions well answered",
-        2 + max(len(answers), len(NEEDED)),
+        2 + max(len(answers), len(REQUIRED_ASSERTIONS)),
         failing,
         {"drill": str(last.pk), "steps": last.steps},
     )
@@ -264,7 +262,7 @@ def drill_recent() -> Found:
 
 @check("restore.rto_rpo")
 def rto_rpo() -> Found:
-    """What the last drill that passed measured: back within fifteen minutes, with at most five minutes lost."""
+    """The last passed drill measured an RTO of at most 15 minutes and an RPO of at most 5 minutes."""
     last = Drill.objects.filter(state=Drill.State.PASSED).first()
     if last is None or last.rto_seconds is None or last.rpo_seconds is None:
         return Found(False, "no drill passed yet", 1, ["no drill"])
@@ -281,12 +279,11 @@ def rto_rpo() -> Found:
 
 @check("restore.no_rewind")
 def no_rewind() -> Found:
-    """That a restore leaves the trail, revocations, blocks and used codes as they are: none of their tables is among
-    those that come from a backup, in this process as in all others; and in the last drill, where somebody was shut
-    out, a code used and a network blocked after the backup, all of that was still so when it had been restored.
+    """A restore undoes no audit event, revocation, network block or used code: no table of KEPT_APPS comes from a
+    backup, and in the last drill, within seven days, what was done after the backup survived a restore of it.
     """
     kept = {model._meta.db_table for model in apps.get_models() if model._meta.app_label in KEPT_APPS}  # noqa: SLF001
-    taken = keeping.taken()
+    taken = carry_over.restored_tables()
     failing = [f"table {table} would come from the backup" for table in sorted(kept & taken)]
     last = Drill.objects.first()
     tried = next((one for one in last.assertions if one["key"] == "no_rewind"), None) if last else None

@@ -1,4 +1,4 @@
-"""The check of erasures: once its key is destroyed, nothing of a conversation that nobody has can be read anywhere."""
+"""Compliance check of crypto-erase, with a canary: a made-up conversation whose data key is destroyed."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ from compliance.phi import Entity, Label
 
 TOKEN: Final = "[NAME-1]"  # noqa: S105  # stands for a name
 SETTLED: Final = timedelta(minutes=10)
-"""So long the copy of the keys may take to be written anew."""
+"""After a key is destroyed, the copy of the keys beside the backups may be outdated for this long."""
 
 
 @check("crypto.erase_canary", seconds=40)
 def erase_canary() -> Found:
-    """A conversation of nobody: its key is destroyed, and its values are put back as a copy from before holds them.
+    """After the canary's data key is destroyed and its encrypted value put back, as from an old copy of the database:
+    neither the page nor any remaining key decrypts it, and no row that was written contains the key, wrapped or bare.
 
-    Neither the page nor any key there is opens them, and no row that was written holds the key, wrapped or bare. The
-    newest backup that was restored has no data key in it, and the copy of the keys beside the backups no destroyed one.
-    There are no tenants: each conversation has a key of its own. Values reach no file and no vector.
+    Besides, the last backup that a drill restored contains no data key, and the copy of the keys beside the backups no
+    destroyed one. Each conversation has its own key, so there are no tenants to check; values are in no file or vector.
     """
     drill = _newest_drill()
     try:
@@ -56,7 +56,7 @@ def erase_canary() -> Found:
 
 
 def _canary() -> tuple[int, list[str]]:
-    """How many rows were looked at, and in which ways the canary can still be read. All of it is rolled back."""
+    """Number of rows searched, and the ways in which the canary can still be read. The caller rolls it back."""
     with connection.cursor() as cursor:
         cursor.execute("SELECT pg_current_xact_id()::xid::text")
         (began,) = cursor.fetchone()
@@ -92,7 +92,7 @@ def _blob(table: str, scope: uuid.UUID) -> bytes:
 
 
 def _written(began: str, traces: list[bytes]) -> tuple[int, set[str]]:
-    """How many rows this transaction wrote, and the tables in which one of them holds a trace."""
+    """Number of rows that this transaction wrote, and the tables where one of them contains a trace."""
     rows, found = 0, set()
     with connection.cursor() as cursor:
         cursor.execute("SELECT schemaname, relname FROM pg_stat_xact_user_tables WHERE n_tup_ins + n_tup_upd > 0")
@@ -118,8 +118,8 @@ def _without_keys(drill: Drill) -> bool:
 
 
 def _beside() -> Iterator[str]:
-    """Copies of the keys that are older than the newest destruction; and, where this process has the backup key, those
-    that hold a destroyed key."""
+    """Findings about the copies of the keys in the stores: older than the newest destruction, or, where this process
+    has the backup key to read them, containing a destroyed key."""
     gone = {str(pk) for pk in DataKey.objects.filter(key=None).values_list("pk", flat=True)}
     last = DataKey.objects.filter(destroyed_at__lt=clock.now() - SETTLED).aggregate(last=Max("destroyed_at"))["last"]
     for store in stores():
@@ -137,5 +137,5 @@ def _beside() -> Iterator[str]:
 
 
 def _kept(export: bytes, *ids: str) -> bool:
-    """Whether an export has one of these keys in it, rather than that it was destroyed."""
+    """Whether the export contains one of these keys, rather than only a record of its destruction."""
     return any(one["sealed"] for one in json.loads(export)["keys"] if one["id"] in ids)

@@ -1,4 +1,4 @@
-"""The check of the read-only mode: it is tried in this process alone, and on nobody's data."""
+"""Compliance check of read-only mode, which is switched on for this check alone, in a transaction that is undone."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from clinchat.lib import clock
 from compliance import audit
 from compliance.access import Role, matrix
 from compliance.access.matrix import Route
-from compliance.continuity import maintenance, wall
+from compliance.continuity import maintenance, write_guard
 from compliance.controls import canary, visits
 from compliance.controls.registry import Found, check
 from compliance.controls.results import word
@@ -106,14 +106,17 @@ WORK_ON: Final = frozenset(
         "maintenance-start",
     }
 )
-"""Addresses that were approved to work on, by name; each view says why (compliance.access.works_read_only)."""
+"""Names of the URLs that may still be posted to in read-only mode; each view says why (access.works_read_only)."""
 _MODE: Final = "A check of the read-only mode"
 
 
 @check("maintenance.readonly_canary", seconds=60)
 def readonly_canary() -> Found:
-    """Every verb that writes, at every address but those of WORK_ON; statements against every table of the product;
-    some pages, and an event. For this check alone the mode is on: everybody else goes on writing."""
+    """In read-only mode every URL outside WORK_ON answers POST, PUT, PATCH and DELETE with 503 and Retry-After, no
+    statement writes to a product table, pages can still be read, and audit events are still recorded.
+
+    The mode is on in this context only: other processes and threads go on writing.
+    """
     mode = maintenance.Shown(UUID(int=0), maintenance.Kind.MANUAL, _MODE, clock.now(), None)
     with visits.apart("maintenance.readonly_canary"):
         person = canary.person(Role.AUDITOR, can_type=False)
@@ -149,15 +152,15 @@ def _refused(response: HttpResponse) -> bool:
 
 
 def _tables() -> Iterator[str]:
-    """Tables of the product: those that the wall holds whatever is done to a row."""
+    """Tables that the write guard protects against every kind of write."""
     for model in apps.get_models(include_auto_created=True):
         label, table = model._meta.label, model._meta.db_table  # noqa: SLF001  # documented by Django
-        if label not in wall.OPEN and label not in wall.TAKEN_AWAY:
+        if label not in write_guard.WRITABLE and label not in write_guard.REVOCABLE:
             yield table
 
 
 def _changed() -> set[tuple[str, int]]:
-    """Tables of the product, and how many of their rows this transaction has changed, for good or not."""
+    """Protected tables that this transaction has written to, with the number of row changes, rolled back or not."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables WHERE relname = ANY(%s)",
@@ -167,11 +170,11 @@ def _changed() -> set[tuple[str, int]]:
 
 
 def _writes(table: str) -> bool:
-    """Whether a statement of a worker, of a command or of anybody else here gets through to the table."""
+    """Whether the write guard lets a DELETE through to the table."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute(sql.SQL("DELETE FROM {} WHERE false").format(sql.Identifier(table)))
-    except wall.ReadOnlyNow:
+    except write_guard.ReadOnlyNow:
         return False
     return True
 

@@ -1,6 +1,6 @@
 """Read-only mode: who switches it, and how soon everybody knows.
 
-While it is on, people read and sign in, and nothing else is written (compliance.continuity.wall says what is).
+While it is on, people read and sign in, and nothing else is written (compliance.continuity.write_guard says what is).
 The state is read again when the epoch has moved (compliance.access.epoch): it works within two seconds in every
 process.
 """

@@ -15,9 +15,9 @@ from compliance.attention import Tag
 from compliance.continuity import integrity, plan
 from compliance.continuity.backup import backups
 from compliance.continuity.deletion import retention
-from compliance.continuity.drill import drills, questions
+from compliance.continuity.drill import assertions, drills
 from compliance.continuity.plan import BACKUP_LATE, DRILL_LATE, INTEGRITY_LATE
-from compliance.continuity.restore import databases, deciding
+from compliance.continuity.restore import databases, display
 from compliance.models import Backup, Drill, Erasure, IntegrityRun, LegalHold, Maintenance, Purge, Restore, WalShipping
 
 DRILLS: Final = 12
@@ -195,7 +195,7 @@ class Overview:
     @property
     def under_way(self) -> bool:
         """Whether something goes on by itself, and the page with it."""
-        moving = self.restore is not None and self.restore.state in deciding.MOVING
+        moving = self.restore is not None and self.restore.state in display.IN_PROGRESS
         return moving or self.making is not None or self.drilling is not None
 
     @property
@@ -218,11 +218,11 @@ class Overview:
 
     @property
     def restore_tag(self) -> Tag | None:
-        return deciding.tag(self.restore) if self.restore else None
+        return display.tag(self.restore) if self.restore else None
 
     @property
-    def steps(self) -> Sequence[deciding.Step]:
-        return deciding.steps(self.restore) if self.restore else []
+    def steps(self) -> Sequence[display.Step]:
+        return display.steps(self.restore) if self.restore else []
 
     # What only the page itself shows is read when it does.
 
@@ -267,7 +267,7 @@ class Overview:
     def asked(self) -> list[Asked]:
         """What the last drill asked of the restored copies: of the backup, and of the newest moment."""
         answers = self.drill.assertions if self.drill else []
-        by_log = [one for one in answers if one["key"].startswith(questions.BY_LOG)]
+        by_log = [one for one in answers if one["key"].startswith(assertions.PITR_PREFIX)]
         of_each = {
             "The backup": [one for one in answers if one not in by_log],
             "The newest moment, through the log": by_log,
@@ -292,8 +292,8 @@ def overview() -> Overview:
         integrity=integrity.open_condition() or IntegrityRun.objects.first(),
         readonly=Maintenance.objects.filter(ended_at=None).select_related("started_by").first(),
         making=making(),
-        restore=deciding.open_one(),
-        drilling=databases.drill_step(),
+        restore=display.open_restore(),
+        drilling=databases.running_drill_step(),
     )
 
 
@@ -317,12 +317,14 @@ def environments() -> list[str]:
 
 def state() -> str:
     """Changes when a page that shows something under way has to be read again."""
-    restore, drill = deciding.open_one(), Drill.objects.first()
+    restore, drill = display.open_restore(), Drill.objects.first()
     told = [
         *(f"{one.pk} {one.state} {one.progress} {backups.broken_off(one)}" for one in _unfinished()),
-        f"{restore.pk} {restore.state} {deciding.step_of(restore)} {deciding.broken_off(restore)}" if restore else "",
+        f"{restore.pk} {restore.state} {display.current_step(restore)} {display.broken_off(restore)}"
+        if restore
+        else "",
         str(drill.pk) if drill else "",
-        f"drill {step}" if (step := databases.drill_step()) is not None else "",
+        f"drill {step}" if (step := databases.running_drill_step()) is not None else "",
     ]
     return ", ".join(told)
 
@@ -366,7 +368,7 @@ def _answer(told: dict[str, Any]) -> Answered:
         False: Tag("crit", "circle-x", "Not so"),
         None: Tag("major", "octagon-alert", "Not asked"),
     }
-    return Answered(looks[told["ok"]], questions.words(told["key"]), told.get("observed", ""), good=told["ok"] is True)
+    return Answered(looks[told["ok"]], assertions.title(told["key"]), told.get("observed", ""), good=told["ok"] is True)
 
 
 def trend(drills: Sequence[Drill]) -> charts.Chart | None:

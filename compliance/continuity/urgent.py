@@ -10,7 +10,7 @@ from clinchat.lib import ui_tags
 from compliance.attention import Item
 from compliance.continuity.overview import Overview
 from compliance.continuity.plan import BACKUP_EVERY
-from compliance.continuity.restore import deciding
+from compliance.continuity.restore import display
 from compliance.models import Drill, IntegrityRun, Maintenance, Restore, User
 
 
@@ -27,9 +27,9 @@ def _integrity(found: Overview) -> Iterator[Item]:
 
 def _restore(found: Overview, viewer: User) -> Iterator[Item]:
     one = found.restore
-    if one is None or one.state in deciding.MOVING:
+    if one is None or one.state in display.IN_PROGRESS:
         return
-    may, url = deciding.choices(one, viewer), reverse("restore", args=[one.pk])
+    may, url = display.allowed_actions(one, viewer), reverse("restore", args=[one.pk])
     if one.state == Restore.State.REQUESTED:
         title = f"A restore to “{one.backup.name}” waits for a second person"
         text = may.why_not or f"Asked for by {one.requested_by or 'an operator on the server'}."

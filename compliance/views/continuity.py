@@ -1,4 +1,4 @@
-"""Backups and recovery: how it stands, snapshots, and what is started by hand."""
+"""The pages Backups and recovery: overview, snapshots, and backups, verifications and drills started by hand."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from compliance.access import Action, allows, door, works_read_only
 from compliance.access.sessions import leaves_session_alone
 from compliance.continuity import overview
 from compliance.continuity.backup import backups
-from compliance.continuity.restore import deciding, recovery
-from compliance.continuity.wall import RECOVERY
+from compliance.continuity.restore import display, recovery
+from compliance.continuity.write_guard import RECOVERY
 from compliance.continuity_forms import FindSnapshotsForm, RestoreForm, SnapshotForm
 from compliance.models import Backup
 
@@ -31,7 +31,7 @@ logger = logging.getLogger("clinchat.continuity")
 
 ON_A_PAGE: Final = 20
 REFRESH: Final = 5
-"""Seconds after which a page without scripts is read again while something is under way."""
+"""Seconds after which a page reloads without scripts while a backup, restore or drill is under way."""
 
 
 @require_safe
@@ -49,7 +49,7 @@ def page(request: AuthedRequest) -> HttpResponse:
         "environments": environments,
         "page": shown,
         "rows": [(one, overview.backup_tag(one)) for one in shown],
-        "restores": [(one, deciding.tag(one)) for one in found.restores],
+        "restores": [(one, display.tag(one)) for one in found.restores],
         "may_make": allows(request.user, Action.MAKE_SNAPSHOTS),
         **refreshed(under_way=found.under_way),
     }
@@ -57,7 +57,7 @@ def page(request: AuthedRequest) -> HttpResponse:
 
 
 def refreshed(*, under_way: bool) -> dict[str, object]:
-    """Context of a page that is read again as long as something is under way."""
+    """Template context of a page that reloads while something is under way."""
     return {"refresh": REFRESH if under_way else 0, "state": overview.state()}
 
 
@@ -65,7 +65,7 @@ def refreshed(*, under_way: bool) -> dict[str, object]:
 @door(Action.READ_CONTINUITY)
 @leaves_session_alone
 def state(request: AuthedRequest) -> JsonResponse:
-    """For the page's script: another state than the page has means that it is out of date."""
+    """For the page's script, which reloads when this differs from the state the page was rendered with."""
     return JsonResponse({"state": overview.state()})
 
 
@@ -88,19 +88,19 @@ def snapshot(request: AuthedRequest, backup_id: UUID) -> HttpResponse:
 
 
 def shown(request: AuthedRequest, backup_id: UUID, form: RestoreForm | None = None) -> HttpResponse:
-    """The page of one snapshot; `form` is the request for a restore as it was sent."""
+    """The page of one snapshot; `form`: a restore request that was sent and found invalid."""
     one = get_object_or_404(Backup.objects.select_related("made_by"), pk=backup_id)
     context = {
         "one": one,
         "tag": overview.backup_tag(one),
         "broken_off": backups.broken_off(one),
         "verified": overview.verified_tag(one),
-        "restores": [(each, deciding.tag(each)) for each in one.restores.select_related("requested_by")],
+        "restores": [(each, display.tag(each)) for each in one.restores.select_related("requested_by")],
         "drills": [(each, overview.drill_tag(each)) for each in one.drills.all()],
-        "open": deciding.open_one(),
-        "form": form or RestoreForm(reach=recovery.reach(one)),
+        "open": display.open_restore(),
+        "form": form or RestoreForm(reach=recovery.recoverable_range(one)),
         "may_make": allows(request.user, Action.MAKE_SNAPSHOTS),
-        "may_ask": allows(request.user, Action.ASK_RESTORE) and deciding.restorable(one),
+        "may_ask": allows(request.user, Action.ASK_RESTORE) and display.restorable(one),
         **refreshed(under_way=one.state in {Backup.State.WAITING, Backup.State.RUNNING}),
     }
     return render(request, "continuity/snapshot.html", context)
@@ -110,7 +110,7 @@ def shown(request: AuthedRequest, backup_id: UUID, form: RestoreForm | None = No
 @require_POST
 @door(Action.MAKE_SNAPSHOTS)
 def back_up(request: AuthedRequest) -> HttpResponse:
-    """Everything, now, under the name of the minute."""
+    """Request a full backup now, named after the current minute."""
     now = dateformat.format(timezone.localtime(clock.now()), "M j, Y H:i")
     backups.request(type=Backup.Type.MANUAL, name=f"By hand {now}", reason="Asked for on the page.", actor=request.user)
     messages.success(request, "The backup is being made. This page follows it.")
@@ -140,7 +140,7 @@ def drill(request: AuthedRequest) -> HttpResponse:
 
 
 def _queue(request: AuthedRequest, send: Callable[[], object], about: Backup | None, words: str) -> None:
-    """Start a task, on record."""
+    """Record an audit event and send a task; a message says whether the queue took it."""
     kind, named = ("compliance.Backup", str(about.pk)) if about else ("compliance.Drill", "")
     audit.record(code=audit.Code.SENSITIVE_READ, action=audit.Crude.EXECUTE, object_type=kind, object_id=named)
     try:

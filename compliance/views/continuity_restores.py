@@ -1,4 +1,4 @@
-"""Restores: asked for by one person, approved by another, then accepted or undone."""
+"""The pages of restores: requested by one person, approved by another, then accepted or undone."""
 
 from __future__ import annotations
 
@@ -15,15 +15,18 @@ from django.views.decorators.http import require_POST, require_safe
 from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, door, works_read_only
 from compliance.access.sessions import fresh
-from compliance.continuity.restore import deciding, recovery
-from compliance.continuity.wall import RECOVERY
+from compliance.continuity.restore import display, recovery
+from compliance.continuity.write_guard import RECOVERY
 from compliance.continuity_forms import RestoreForm, UndoForm
 from compliance.models import Backup, Restore
 from compliance.views.continuity import refreshed, shown
 
 ON_A_PAGE: Final = 50
-FIELDS: Final[Mapping[type[Exception], str]] = {recovery.OtherName: "typed_name", recovery.OutOfReach: "to_time"}
-"""Where what is refused is said; else of the whole form."""
+FIELDS: Final[Mapping[type[Exception], str]] = {
+    recovery.NameMismatch: "typed_name",
+    recovery.TargetTimeOutOfRange: "to_time",
+}
+"""The form field that shows a refusal; all others are shown for the whole form."""
 
 
 @require_safe
@@ -31,7 +34,7 @@ FIELDS: Final[Mapping[type[Exception], str]] = {recovery.OtherName: "typed_name"
 def restores(request: AuthedRequest) -> HttpResponse:
     found = Restore.objects.select_related("backup", "requested_by", "decided_by")
     page = Paginator(found, ON_A_PAGE).get_page(request.GET.get("page"))
-    context = {"page": page, "rows": [(one, deciding.tag(one)) for one in page]}
+    context = {"page": page, "rows": [(one, display.tag(one)) for one in page]}
     return render(request, "continuity/restores.html", context)
 
 
@@ -41,7 +44,7 @@ def restores(request: AuthedRequest) -> HttpResponse:
 @fresh
 def ask(request: AuthedRequest, backup_id: UUID) -> HttpResponse:
     one = get_object_or_404(Backup, pk=backup_id)
-    form = RestoreForm(request.POST, reach=recovery.reach(one))
+    form = RestoreForm(request.POST, reach=recovery.recoverable_range(one))
     if form.is_valid():
         try:
             made = recovery.request(backup_id=one.pk, actor=request.user, **form.cleaned_data)
@@ -64,12 +67,12 @@ def _one(request: AuthedRequest, restore_id: UUID, form: UndoForm) -> HttpRespon
     found = get_object_or_404(Restore.objects.select_related(*people), pk=restore_id)
     context = {
         "one": found,
-        "tag": deciding.tag(found),
-        "broken_off": deciding.broken_off(found),
-        "steps": deciding.steps(found),
+        "tag": display.tag(found),
+        "broken_off": display.broken_off(found),
+        "steps": display.steps(found),
         "form": form,
-        "may": deciding.choices(found, request.user),
-        **refreshed(under_way=found.state in deciding.MOVING),
+        "may": display.allowed_actions(found, request.user),
+        **refreshed(under_way=found.state in display.IN_PROGRESS),
     }
     return render(request, "continuity/restore.html", context)
 
@@ -112,7 +115,7 @@ def undo(request: AuthedRequest, restore_id: UUID) -> HttpResponse:
 def _decide(
     request: AuthedRequest, restore_id: UUID, step: Callable[..., Restore], done: str, **given: Any
 ) -> HttpResponse:
-    """Take the step, and show the restore it was about, or the one it made."""
+    """Apply `step` of recovery, and redirect to that restore, or to the new one that undoes it."""
     one = get_object_or_404(Restore, pk=restore_id)
     try:
         one = step(restore_id=one.pk, actor=request.user, **given)

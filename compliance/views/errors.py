@@ -26,7 +26,7 @@ logger = logging.getLogger("clinchat.errors")
 PASSES = (OperationalError, InterfaceError, KeysUnavailable)
 """A database, a directory or a place of keys that does not answer: it passes by itself, and the page says so."""
 FROZEN = "25006"
-"""What PostgreSQL calls a write it refuses: for the last seconds of a restore it takes none (databases.freeze)."""
+"""SQLSTATE of a write in a read-only database, as the live one is for the last seconds of a restore."""
 _plain: ContextVar[bool] = ContextVar("plain_error_pages", default=False)
 
 

@@ -159,6 +159,6 @@ def test_restores_are_decided_while_read_only() -> None:
 
 def test_one_whose_process_is_gone_says_so() -> None:
     one, otto = asked(state="running", decided_by=cast.sam()), signed_in(cast.otto())
-    with databases.hold(one.pk):  # as the process has it that carries one out
+    with databases.restore_lock(one.pk):  # as the process has it that carries one out
         assert otto.get("recovery/status").json()["restore"]["is_broken_off"] is False
     assert otto.get("recovery/status").json()["restore"]["is_broken_off"] is True

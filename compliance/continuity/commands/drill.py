@@ -6,7 +6,7 @@ from argparse import ArgumentParser
 from typing import Any, Final
 
 from compliance.continuity.commands import DONE, FAILED, Console, with_json
-from compliance.continuity.drill import drills, questions
+from compliance.continuity.drill import assertions, drills
 from compliance.models import Drill
 
 HELP: Final = (
@@ -48,7 +48,7 @@ def shown(drill: Drill) -> dict[str, Any]:
 
 
 def _words(key: str) -> str:
-    return ("newest moment: " if key.startswith(questions.BY_LOG) else "") + questions.words(key)
+    return ("newest moment: " if key.startswith(assertions.PITR_PREFIX) else "") + assertions.title(key)
 
 
 def _lines(drill: Drill) -> list[str]:

@@ -10,7 +10,7 @@ from django.utils.dateparse import parse_datetime
 
 from compliance.continuity.commands import DONE, FAILED, Console, prose, with_json
 from compliance.continuity.refusals import ContinuityError
-from compliance.continuity.restore import recovery, restoring, sources, whole
+from compliance.continuity.restore import lost_database, recovery, restoring, sources
 from compliance.continuity_forms import LONGEST_REASON
 from compliance.models import Backup, Restore
 
@@ -84,7 +84,7 @@ def _asked_for(options: dict[str, Any], reason: str) -> Restore:
     if backup is None:
         raise ContinuityError("The database knows no backup of that key. `backup list` shows those it knows.")
     if options["to_time"] is None:
-        sources.check(backup.key)
+        sources.verify(backup.key)
     return recovery.request(
         backup_id=backup.pk,
         typed_name=options["yes"] or _typed(f"Type the name of the snapshot ({backup.name}): "),
@@ -117,8 +117,8 @@ def _carry_out(restore: Restore, console: Console) -> int:
 
 
 def _everything(options: dict[str, Any], console: Console) -> int:
-    lost = whole.Lost(options["key"], options["reason"], options["to_time"], options["replace_live"])
-    restore = whole.bring_back(lost)
+    lost = lost_database.Request(options["key"], options["reason"], options["to_time"], options["replace_live"])
+    restore = lost_database.restore_everything(lost)
     console.say(
         f"Everything is back as of {restore.report['as_of']}. All sessions, tokens, links and recovery codes ended. "
         "Run manage.py migrate and manage.py audit_verify, then: manage.py backup restore --accept"

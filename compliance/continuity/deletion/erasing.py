@@ -1,8 +1,9 @@
-"""Making the values of one patient, person or conversation unreadable for good, on the word of two people.
+"""Crypto-erase: makes the masked values of a patient, person or conversation unreadable for good, with two people.
 
-The data keys of all their conversations are destroyed, and the values with them: in the database, in every backup, and
-in the copy of the keys beside the backups. Copies of the database's files hold the keys, wrapped, until they are
-removed: the erasure says when that is. Questions and answers stay, with tokens for what is gone.
+The data key of each of their conversations is destroyed, so no copy of the values can be decrypted any more: neither in
+the database nor in any dump, and the copy of the keys beside the backups is written anew without them. Base backups
+(copies of the database's files) hold the wrapped keys until they are pruned; `gone_from_copies_at` says when. Questions
+and answers stay, with tokens in place of the values.
 """
 
 from __future__ import annotations
@@ -23,33 +24,33 @@ Status = Erasure.Status
 
 
 class AlreadyAsked(Exception):
-    """Somebody has asked for the same, and a second person has not decided."""
+    """An erasure of the same subject waits for a second person."""
 
 
 class AlreadyDecided(Exception):
-    """It is done or cancelled."""
+    """The erasure is done or cancelled."""
 
 
 class SamePerson(Exception):
-    """Whoever asks for an erasure does not approve it."""
+    """The person who requested an erasure cannot approve it."""
 
 
 def request(*, kind: str, subject: str, reason: str, actor: User) -> Erasure:
-    """Ask for it. `subject` as it was typed: address, record number or id.
+    """Request an erasure. `subject` as it was typed: e-mail address, medical record number or id.
 
     Raises scopes.NoSuchSubject, holds.OnHold and AlreadyAsked.
     """
-    found = scopes.subject(kind, subject)
-    holds.require_free(kind, found)
+    identified = scopes.subject(kind, subject)
+    holds.require_free(kind, identified)
     try:
         with transaction.atomic():
-            return Erasure.objects.create(kind=kind, subject=found, reason=reason, requested_by=actor)
+            return Erasure.objects.create(kind=kind, subject=identified, reason=reason, requested_by=actor)
     except IntegrityError:
         raise AlreadyAsked from None
 
 
 def approve(*, erasure_id: UUID, actor: User) -> Erasure:
-    """Destroy the keys, on the second person's word. Raises SamePerson, AlreadyDecided and holds.OnHold."""
+    """Approve as the second person, which destroys the keys. Raises SamePerson, AlreadyDecided and holds.OnHold."""
     with transaction.atomic():
         erasure = _open(erasure_id)
         if erasure.requested_by_id == actor.pk:
@@ -65,7 +66,7 @@ def approve(*, erasure_id: UUID, actor: User) -> Erasure:
 
 
 def cancel(*, erasure_id: UUID, actor: User) -> Erasure:
-    """Withdraw or refuse it; either person may. Raises AlreadyDecided."""
+    """Cancel a request, by either person. Raises AlreadyDecided."""
     with transaction.atomic():
         erasure = _open(erasure_id)
         _decide(erasure, Status.CANCELLED, actor)
@@ -73,7 +74,8 @@ def cancel(*, erasure_id: UUID, actor: User) -> Erasure:
 
 
 def gone_from_copies_at() -> datetime | None:
-    """When the last copy of the database's files is removed that holds what is destroyed now; None where none is."""
+    """When the last base backup is pruned that may hold a key destroyed now: at least BASE_DAYS from now. None where
+    this installation makes no base backups and ships no WAL."""
     bases = Backup.objects.filter(kind=Backup.Kind.BASE, state__in=[Backup.State.COMPLETE, Backup.State.RUNNING])
     if not bases.exists() and not WalShipping.objects.exists():
         return None
@@ -91,5 +93,5 @@ def _open(erasure_id: UUID) -> Erasure:
 
 def _decide(erasure: Erasure, status: Erasure.Status, actor: User) -> None:
     erasure.status, erasure.decided_by, erasure.decided_at = status, actor, clock.now()
-    found = ("keys", "values_count", "gone_from_copies_at")
-    erasure.save(update_fields=["status", "decided_by", "decided_at", *found])
+    results = ("keys", "values_count", "gone_from_copies_at")
+    erasure.save(update_fields=["status", "decided_by", "decided_at", *results])

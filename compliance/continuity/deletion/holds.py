@@ -1,6 +1,7 @@
-"""Legal holds: nothing of a person, a patient or a conversation is purged or erased until another person ends them.
+"""Legal holds: nothing of a person, a patient or a conversation is purged or erased while a hold on it is active.
 
-They are asked at the moment something would be removed. A restore never takes one back.
+One person places a hold, another one ends it. The setting LEGAL_HOLD puts one on everything. Whatever removes data asks
+here in the same transaction. A restore carries the holds over from the live database.
 """
 
 from __future__ import annotations
@@ -21,23 +22,23 @@ Kind = LegalHold.Kind
 
 
 class OnHold(Exception):
-    """A legal hold is on it: it stays as it is."""
+    """The subject, or one of its conversations, is on legal hold."""
 
 
 class AlreadyHeld(Exception):
-    """There is a hold on it."""
+    """There is an active hold on this subject."""
 
 
 class AlreadyEnded(Exception):
-    """Somebody else was faster."""
+    """There is no such hold, or it was ended already."""
 
 
 class SamePerson(Exception):
-    """Whoever placed a hold does not end it."""
+    """The person who placed a hold cannot end it."""
 
 
 def place(*, kind: str, subject: str, reason: str, actor: User) -> LegalHold:
-    """Keep whatever there is of somebody. `subject` as it was typed: address, record number or id.
+    """Place a hold. `subject` as it was typed: e-mail address, medical record number or id.
 
     Raises scopes.NoSuchSubject and AlreadyHeld.
     """
@@ -51,7 +52,7 @@ def place(*, kind: str, subject: str, reason: str, actor: User) -> LegalHold:
 
 
 def end(*, hold_id: UUID, reason: str, actor: User) -> LegalHold:
-    """End a hold, on another person's word. Raises SamePerson and AlreadyEnded."""
+    """End a hold that another person placed. Raises SamePerson and AlreadyEnded."""
     with transaction.atomic():
         hold = LegalHold.objects.select_for_update().filter(pk=hold_id, ended_at=None).first()
         if hold is None:
@@ -64,20 +65,20 @@ def end(*, hold_id: UUID, reason: str, actor: User) -> LegalHold:
 
 
 def any_stands() -> bool:
-    """Whether there is any hold at all. In a transaction none is placed until it ends."""
+    """Whether any hold is active. Inside a transaction, none can be placed before it ends."""
     _one_at_a_time()
     return bool(settings.LEGAL_HOLD) or LegalHold.objects.filter(ended_at=None).exists()
 
 
 def people() -> set[UUID]:
-    """The people a hold is on."""
+    """Ids of the people on hold."""
     return {UUID(one) for one in _subjects(Kind.PERSON)}
 
 
 def scopes_held(among: Collection[UUID]) -> set[UUID]:
-    """Those of some conversations that a hold is on: theirs, their author's, or that of a patient they name.
+    """Which of these conversations are on hold: themselves, through their author, or through a patient they name.
 
-    In a transaction no hold is placed until it ends: what was not held stays so while it is removed.
+    Inside a transaction, no hold can be placed before it ends, so the answer stays true while rows are removed.
     """
     if not among:
         return set()
@@ -89,7 +90,7 @@ def scopes_held(among: Collection[UUID]) -> set[UUID]:
 
 
 def events_held(before: date) -> bool:
-    """Whether an event of before a day is by or about a person, patient or conversation that a hold is on."""
+    """Whether an audit event before that day (UTC) is by or about a person, patient or conversation on hold."""
     _one_at_a_time()
     persons, patients = people(), _subjects(Kind.PATIENT)
     objects = [*_subjects(Kind.CONVERSATION), *persons, *scopes.of_people(persons), *scopes.of_patients(patients)]
@@ -99,7 +100,7 @@ def events_held(before: date) -> bool:
 
 
 def require_free(kind: str, subject: str) -> None:
-    """Raises OnHold where the person, patient or conversation, or any conversation of theirs, is to be kept."""
+    """Raises OnHold where the subject, or a conversation of theirs, is on hold."""
     mine = scopes.of(kind, subject)
     if settings.LEGAL_HOLD or subject in _subjects(kind) or scopes_held(mine):
         raise OnHold
@@ -110,7 +111,7 @@ def _subjects(kind: str) -> set[str]:
 
 
 def _one_at_a_time() -> None:
-    """Whoever removes and whoever places a hold wait for one another; outside a transaction this does nothing."""
+    """Make removals and new holds wait for one another, until commit. Does nothing outside a transaction."""
     if connection.in_atomic_block:
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(hashtext('clinchat legal holds'))")

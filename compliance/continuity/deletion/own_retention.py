@@ -1,4 +1,4 @@
-"""How long the records of compliance itself are kept."""
+"""The retention rules for the compliance app's own tables."""
 
 from __future__ import annotations
 

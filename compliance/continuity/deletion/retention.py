@@ -1,7 +1,7 @@
-"""How long everything is kept: one table of rules, to which each app adds its own, and what removes what is past it.
+"""Retention: the table of rules, which each app registers its own in, and the purge of rows past their retention time.
 
-Removing goes in batches, each a transaction of its own; a row that somebody else holds is left for the next time. So
-it can be broken off, begun again, and run twice at once. Holds are asked in the transaction that removes.
+A purge goes in batches, each in a transaction of its own, and skips rows that another transaction has locked. So it can
+be interrupted, repeated, and run twice at the same time. Legal holds are checked in the transaction that deletes.
 """
 
 from __future__ import annotations
@@ -26,59 +26,64 @@ logger = logging.getLogger("clinchat.continuity")
 BATCH: Final = 200
 DOCUMENTED: Final = "45 CFR 164.316(b)(2)(i)"
 FOR_GOOD_YEARS: Final = 7
-"""What cannot be deleted at all is kept at least this long: DOCUMENTED asks six."""
+"""Retention stated for documentation, which nothing can delete. DOCUMENTED requires six years."""
 LOG_DAYS_LEAST: Final = 7
 Rows = QuerySet[Any, Any]
 Past = Callable[[datetime], Q]
-"""Of a model, what is older than a moment."""
+"""A moment → the condition for rows of a model that are older."""
 
 
 @dataclass(frozen=True)
 class Rule:
-    """How long one kind of record is kept. Either nothing can delete it (`tables`, whose triggers refuse; `undeleted`,
-    whose deletion the trail would show), or `due` names what is past its time and `remove` removes it; or it is removed
-    on another page alone, which `where` names and `waiting` counts for."""
+    """How long one kind of record is kept, in one of three ways:
+
+    - for good: nothing can delete it (`tables`, whose triggers refuse DELETE; `undeleted`, whose deletion the audit
+      trail would show);
+    - by days: `due` selects the rows past their time, and `remove` deletes them;
+    - elsewhere: deleted on the page `where` only, and `waiting` counts what is due there.
+    """
 
     key: str
     name: str
     source: str
+    """The regulation or standard, or "House rule"."""
     years: int = 0
     tables: tuple[str, ...] = ()
     undeleted: tuple[str, ...] = ()
     days: Callable[[], int] | None = None
     setting: str = ""
-    """The variable that `days` comes from."""
+    """The environment variable that sets `days`."""
     since: str = ""
-    """What the days are counted from, in words."""
+    """The event that the days are counted from, in words."""
     least: int = 0
-    """Days that no setting can shorten."""
+    """Fewest days that `setting` may have."""
     due: Callable[[datetime], Rows] | None = None
     held: Callable[[Collection[Any]], set[Any]] = lambda _: set()
-    """Those of some rows, by their keys, that a legal hold is on."""
+    """Of these primary keys, the ones on legal hold."""
     remove: Callable[[Collection[Any]], object] = lambda _: None
-    """Called in a transaction with rows that are locked."""
+    """Deletes the rows with these primary keys; called in a transaction that has locked them."""
     waiting: Callable[[], int] = lambda: 0
     where: str = ""
 
     @property
     def removes(self) -> bool:
-        """Whether `purge` removes anything of it."""
+        """Whether `purge` applies to it."""
         return self.due is not None
 
     @property
     def kept(self) -> str:
-        """How long, in words."""
+        """The retention time, in words."""
         if self.days:
             return f"{self.days():,} days after {self.since}"
         return f"{self.years} years" if self.where else f"For good, at least {self.years} years"
 
     def before(self) -> datetime:
-        """What is older than this is past its time."""
+        """The cutoff: rows older than this are past their retention time."""
         return clock.now() - timedelta(days=self.days() if self.days else 365 * self.years)
 
 
 class KeptElsewhere(Exception):
-    """What the rule is for is never removed by a turn."""
+    """`purge` was asked for a rule that it does not apply to."""
 
     def __init__(self, rule: Rule) -> None:
         super().__init__(rule.key)
@@ -87,7 +92,7 @@ class KeptElsewhere(Exception):
 
 @dataclass(frozen=True)
 class Turned:
-    """What one turn of a rule removed, or would; `held` was due too, but is on hold."""
+    """Result of applying one rule: rows that were removed, or would be; `held` were due too, but are on legal hold."""
 
     rule: Rule
     before: datetime
@@ -99,13 +104,13 @@ _rules: dict[str, Rule] = {}
 
 
 def rule(*rules: Rule) -> None:
-    """Add to the table of rules; called once by each app, when the process starts."""
+    """Register rules; each app calls it once, from AppConfig.ready()."""
     for one in rules:
         _rules[one.key] = one
 
 
 def for_good(app: str, key: str, name: str, *tables: str) -> Rule:
-    """Documentation, in tables of the app whose triggers refuse deletion."""
+    """A rule for required documentation: tables of the app whose triggers refuse DELETE."""
     return Rule(
         key=key,
         name=name,
@@ -116,7 +121,7 @@ def for_good(app: str, key: str, name: str, *tables: str) -> Rule:
 
 
 def log_rule(key: str, name: str, model: type[Model], since: str, past: Past, *, person: str = "user") -> Rule:
-    """Rows that say what ran or was told when. `person`: the field that says whose they are, which a hold may be on."""
+    """A rule for log-like rows, kept for LOG_DAYS. `person`: the foreign key to the user whose hold keeps a row."""
     every = model._base_manager  # noqa: SLF001  # documented by Django
 
     def held(keys: Collection[Any]) -> set[Any]:
@@ -140,7 +145,7 @@ def log_rule(key: str, name: str, model: type[Model], since: str, past: Past, *,
 
 
 def rules() -> list[Rule]:
-    """All of them, in the order in which they were added."""
+    """All rules, in the order of their registration."""
     return list(_rules.values())
 
 
@@ -150,10 +155,10 @@ def named(key: str) -> Rule:
 
 
 def purge(*, dry_run: bool, only: Collection[str] = ()) -> list[Turned]:
-    """One turn of every rule, or of some; what was removed is on record. A dry run counts what is due.
+    """Apply every rule, or the rules `only`, and record the numbers in Purge. A dry run counts and deletes nothing.
 
-    Raises KeyError for a rule there is not, KeptElsewhere for one that removes nothing here, and DatabaseError, after
-    the turn of the others, where that of a rule failed.
+    Raises KeyError for an unknown rule, KeptElsewhere for one that nothing is purged by, and DatabaseError where a rule
+    failed, after all others have been applied.
     """
     chosen = [named(key) for key in only] or [one for one in rules() if one.removes]
     for one in chosen:
@@ -172,7 +177,7 @@ def purge(*, dry_run: bool, only: Collection[str] = ()) -> list[Turned]:
 
 
 def waiting(one: Rule) -> Turned:
-    """What is past its time now, of a rule of any kind."""
+    """What is past its retention time now, for a rule of any kind."""
     return _count(one) if one.removes else Turned(one, one.before(), one.waiting(), 0)
 
 
@@ -200,7 +205,7 @@ def _turn(one: Rule) -> Turned:
                 if free:
                     one.remove(free)
             removed, held, last = removed + len(free), held + len(on_hold), keys[-1]
-    finally:  # what a turn that is broken off has removed is on record as well
+    finally:  # also what an interrupted purge has removed
         if removed:
             Purge.objects.create(rule=one.key, before=before, removed=removed, held=held)
 

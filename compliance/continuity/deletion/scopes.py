@@ -1,4 +1,5 @@
-"""Whose conversations are whose. The app that keeps them says so: compliance knows them by their ids alone."""
+"""Which conversations belong to a person or a patient. Conversations are known here by id alone ("scope", as in the
+vault); the app that stores them registers how they are found."""
 
 from __future__ import annotations
 
@@ -9,43 +10,44 @@ from compliance.models import LegalHold, User, VaultEntry
 
 Kind = LegalHold.Kind
 OfPeople = Callable[[Collection[UUID]], set[UUID]]
-"""The conversations of people, by the people's ids."""
+"""Ids of people → ids of their conversations."""
 _of_people: list[OfPeople] = []
 _exists: list[Callable[[UUID], bool]] = []
 
 
 class NoSuchSubject(Exception):
-    """There is no such person, patient or conversation here."""
+    """No such person, patient or conversation is known."""
 
 
 def keep(*, of_people: OfPeople, exists: Callable[[UUID], bool]) -> None:
-    """How an app finds the conversations of people, and whether there is one of some id."""
+    """Register how an app finds the conversations of people, and whether one with some id exists."""
     _of_people.append(of_people)
     _exists.append(exists)
 
 
 def of_people(ids: Collection[UUID]) -> set[UUID]:
-    """The conversations of people, as all apps together know them."""
+    """Ids of the conversations of these people, from all apps."""
     return set().union(*(find(ids) for find in _of_people)) if ids else set()
 
 
 def of_patients(pseudonyms: Collection[str]) -> set[UUID]:
-    """The conversations in which one of these patients was named by the record number."""
+    """Ids of the conversations that name one of these patients by the medical record number (MRN)."""
     named = VaultEntry.objects.filter(patient__in=list(pseudonyms)).exclude(patient="")
     return set(named.order_by().values_list("scope", flat=True)) if pseudonyms else set()
 
 
 def of(kind: str, subject: str) -> set[UUID]:
-    """The conversations of a person, a patient (by the pseudonym), or the one itself."""
+    """Ids of the conversations of a subject, as `subject` returns it; of a conversation, its own."""
     if kind == Kind.PATIENT:
         return of_patients([subject])
     return of_people([UUID(subject)]) if kind == Kind.PERSON else {UUID(subject)}
 
 
 def subject(kind: str, typed: str) -> str:
-    """What somebody typed, as it is kept: the id of a person or conversation, or a patient's pseudonym.
+    """What was typed, in the form that is stored: the id of a person or conversation, or a patient's pseudonym.
 
-    People are named by address or id. A record number becomes its pseudonym, and is kept nowhere. Raises NoSuchSubject.
+    People may be named by e-mail address. A record number is replaced by its pseudonym and never stored. Raises
+    NoSuchSubject.
     """
     from compliance import vault
 

@@ -1,11 +1,11 @@
-"""Drills: the newest backup is restored into a server of its own, and asked whether it is this application.
+"""Restore drills: restores the newest backup into a scratch server, and evaluates assertions in it.
 
-Two ways back are tried. The dump, as the manifest describes it; and, where base copies and the log are kept, the newest
-moment of the log, which says how much would be lost. What is restored is as confidential as the live database: it lies
-in a private folder of this machine, behind a socket nobody else reaches, and is removed whatever happens.
+Both ways to restore are tried: the dump, and, where base backups and WAL are kept, recovery to the newest moment of the
+WAL (PITR). This measures the RTO and the RPO. The restored data is as confidential as the live database: it lies in a
+private folder of this machine, behind a Unix socket that no other user reaches, and is removed in any case.
 
-A drill is a row that nothing changes. One that could not run, or could not ask one of its questions, is an error: only
-a drill in which every question was asked and well answered has passed.
+The result is a row that triggers protect. A drill passes only if every assertion was evaluated and held; one that could
+not run, or could not evaluate an assertion, ends as an error.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ from django.db.migrations.recorder import MigrationRecorder
 from clinchat.lib import clock
 from compliance.continuity import programs
 from compliance.continuity.backup import key_copies, manifests, reading
-from compliance.continuity.drill import standing
-from compliance.continuity.drill.asking import Asker
-from compliance.continuity.drill.questions import BY_LOG, Answer, Copy, words
+from compliance.continuity.drill import invariants
+from compliance.continuity.drill.assertions import PITR_PREFIX, RestoredCopy, Result, title
+from compliance.continuity.drill.process import AssertionProcess
 from compliance.continuity.point_in_time import moment
 from compliance.continuity.point_in_time.wal import WalMissing
 from compliance.continuity.programs import ProgramFailed
@@ -44,7 +44,7 @@ State = Drill.State
 Progress = Callable[[str], object]
 
 JOBS: Final = 2
-"""Tables and indexes that pg_restore makes at the same time."""
+"""Parallel jobs of pg_restore."""
 STEPS: Final = {
     "verify": "reading the backup as a whole",
     "server": "starting a server of its own",
@@ -54,20 +54,20 @@ STEPS: Final = {
     "recover": "bringing the log to its newest moment",
     "ask_log": "asking that as well",
 }
-"""In the order in which a drill takes them."""
-ASKED_OF: Final = ("schema", "rows", "audit", "people", "questions")
-"""What questions compare with, of the manifest."""
+"""Name and text of each step, in order."""
+MANIFEST_FIELDS: Final = ("schema", "rows", "audit", "people", "questions")
+"""The parts of the manifest that assertions compare with."""
 
 
 @dataclass(slots=True)
-class _Course:
-    """What a drill has done so far."""
+class _Attempt:
+    """A drill under way. `steps`: seconds by step; `rto`, `rpo`: seconds."""
 
     progress: Progress
     started_at: datetime = field(default_factory=clock.now)
     began: float = field(default_factory=time.monotonic)
     steps: dict[str, float] = field(default_factory=dict)
-    answers: list[Answer] = field(default_factory=list)
+    results: list[Result] = field(default_factory=list)
     backup: Backup | None = None
     rto: float | None = None
     rpo: float | None = None
@@ -87,150 +87,150 @@ class _Course:
 
 
 def run(progress: Progress = lambda _: None) -> Drill:
-    """Hold one drill and keep what came of it. Raises databases.AnotherDrills."""
-    with databases.drilling() as tell:
+    """Hold one drill and record its result. Raises databases.DrillInProgress."""
+    with databases.drill_lock() as publish:
 
-        def told(step: str) -> None:
-            tell(step)
+        def report(step: str) -> None:
+            publish(step)
             progress(step)
 
-        course = _Course(told)
-        state = _held(course)
+        attempt = _Attempt(report)
+        state = _execute(attempt)
     if state is State.PASSED:
         logger.info("a drill passed", extra={"code": "DRILL_PASSED"})
     else:
-        logger.error("a drill did not pass: %s", course.failure, extra={"code": "DRILL_NOT_PASSED"})
+        logger.error("a drill did not pass: %s", attempt.failure, extra={"code": "DRILL_NOT_PASSED"})
     return Drill.objects.create(
-        backup=course.backup,
+        backup=attempt.backup,
         state=state,
-        started_at=course.started_at,
-        seconds=round(time.monotonic() - course.began, 2),
-        rto_seconds=course.rto,
-        rpo_seconds=course.rpo,
-        steps=course.steps,
-        assertions=[asdict(one) for one in course.answers],
-        failure=course.failure[:200],
+        started_at=attempt.started_at,
+        seconds=round(time.monotonic() - attempt.began, 2),
+        rto_seconds=attempt.rto,
+        rpo_seconds=attempt.rpo,
+        steps=attempt.steps,
+        assertions=[asdict(one) for one in attempt.results],
+        failure=attempt.failure[:200],
     )
 
 
-def _held(course: _Course) -> Drill.State:
-    """What came of it; why it did not pass stands in the course."""
+def _execute(attempt: _Attempt) -> Drill.State:
+    """The result; `attempt.failure` says why it did not pass."""
     try:
-        _restore(course)
-    except (Refused, WalMissing, ProgramFailed) as found:  # it is not what was put there, or cannot be loaded
-        course.failure = found.words
+        _restore(attempt)
+    except (Refused, WalMissing, ProgramFailed) as error:  # the backup is altered, incomplete, or cannot be loaded
+        attempt.failure = error.words
         return State.FAILED
-    except ContinuityError as hindrance:
-        course.failure = hindrance.words
+    except ContinuityError as error:
+        attempt.failure = error.words
         return State.ERROR
-    except Exception as error:  # noqa: BLE001  # whatever kept it from running is not a pass
-        course.failure = f"The drill could not run: {kind(error)}."
+    except Exception as error:  # noqa: BLE001  # whatever it is, the drill did not pass
+        attempt.failure = f"The drill could not run: {kind(error)}."
         return State.ERROR
-    if wrong := _told(course, ok=False):
-        course.failure = f"Not so: {wrong}."
+    if wrong := _titles(attempt, ok=False):
+        attempt.failure = f"Not so: {wrong}."
         return State.FAILED
-    if unasked := _told(course, ok=None):
-        course.failure = f"Not known: {unasked}."
+    if unasked := _titles(attempt, ok=None):
+        attempt.failure = f"Not known: {unasked}."
         return State.ERROR
     return State.PASSED
 
 
-def _told(course: _Course, *, ok: bool | None) -> str:
-    """What was answered so, in words; what is so of both copies is said once."""
-    return "; ".join(dict.fromkeys(words(one.key) for one in course.answers if one.ok is ok))
+def _titles(attempt: _Attempt, *, ok: bool | None) -> str:
+    """Titles of the assertions with this result; one with the same result in both copies is named once."""
+    return "; ".join(dict.fromkeys(title(one.key) for one in attempt.results if one.ok is ok))
 
 
-def _restore(course: _Course) -> None:
+def _restore(attempt: _Attempt) -> None:
     store = stores.primary()
-    with course.step("verify"):
+    with attempt.step("verify"):
         manifest = _newest(store)
-        course.backup = Backup.objects.filter(pk=manifest.id).first()
+        attempt.backup = Backup.objects.filter(pk=manifest.id).first()
         reading.check(store, manifest.key)
-    copy = Copy(
-        manifest={name: getattr(manifest, name) for name in ASKED_OF},
-        before=manifest.as_of,
-        live=standing.facts(manifest.as_of),
-        objects=standing.objects() if _same_schema(manifest) else {},
+    copy = RestoredCopy(
+        manifest={name: getattr(manifest, name) for name in MANIFEST_FIELDS},
+        as_of=manifest.as_of,
+        live_facts=invariants.revoked_before(manifest.as_of),
+        live_objects=invariants.schema_objects() if _same_schema(manifest) else {},
         data_keys=_data_keys(store),
     )
-    _by_dump(course, store, manifest, copy)
-    course.rto = course.spent("verify", "server", "load", "ask")
+    _assert_dump(attempt, store, manifest, copy)
+    attempt.rto = attempt.spent("verify", "server", "load", "ask")
     reached = manifest.as_of
     if settings.BACKUP_PITR and (covered := moment.recovery_window(store)) is not None:
-        reached = max(reached, covered[1], _by_log(course, copy))
-        course.rto = max(course.rto, course.spent("recover", "ask_log"))
-    course.rpo = max(0.0, (course.started_at - reached).total_seconds())
+        reached = max(reached, covered[1], _assert_recovered(attempt, copy))
+        attempt.rto = max(attempt.rto, attempt.spent("recover", "ask_log"))
+    attempt.rpo = max(0.0, (attempt.started_at - reached).total_seconds())
 
 
 def _newest(store: stores.Store) -> manifests.Manifest:
-    """Of the full backups in the store. One that is not believed, or that should be there and is not, is no reason to
-    be content with an older one. Raises Refused."""
-    found: manifests.Manifest | None = None
+    """The newest full backup in the store. Raises Refused where a newer one has an invalid manifest or, by our own
+    rows, is missing: an older backup would hide that."""
+    newest: manifests.Manifest | None = None
     refused: Refused = Missing("A full backup")
-    for _, one in reading.scan_manifests(store):  # the oldest first
-        if isinstance(one, Refused):
-            found, refused = None, one
-        elif one.kind == Backup.Kind.FULL:
-            found = one
-    if found is None:
+    for _, entry in reading.scan_manifests(store):  # the oldest first
+        if isinstance(entry, Refused):
+            newest, refused = None, entry
+        elif entry.kind == Backup.Kind.FULL:
+            newest = entry
+    if newest is None:
         raise refused
     known = Backup.objects.complete(Backup.Kind.FULL).first()
-    if known is not None and known.as_of is not None and known.as_of > found.as_of:
+    if known is not None and known.as_of is not None and known.as_of > newest.as_of:
         raise Missing(known.key)
-    return found
+    return newest
 
 
 def _data_keys(store: stores.Store) -> str:
-    """Those kept beside the backups, as for a database that was lost."""
+    """The copy of the data keys beside the backups, as lost_database reads it; empty where there is none."""
     try:
         return key_copies.read(store).decode("ascii")
     except Absent:
         return ""
 
 
-def _by_dump(course: _Course, store: stores.Store, manifest: manifests.Manifest, copy: Copy) -> None:
+def _assert_dump(attempt: _Attempt, store: stores.Store, manifest: manifests.Manifest, copy: RestoredCopy) -> None:
     with ExitStack() as life:
-        with course.step("server"):
+        with attempt.step("server"):
             server = life.enter_context(ScratchServer())
-        with course.step("load"):
+        with attempt.step("load"):
             dump = _load(server, reading.extract(store, manifest.key, sources.DUMP))
-        with Asker(server.conninfo(), server.folder) as asker:
-            with course.step("ask"):
-                course.answers += asker.ask(copy)
-            with course.step("rewind"):
-                course.answers += asker.ask(replace(copy, dump=str(dump)), ["no_rewind"])
+        with AssertionProcess(server.conninfo(), server.folder) as process:
+            with attempt.step("ask"):
+                attempt.results += process.evaluate(copy)
+            with attempt.step("rewind"):
+                attempt.results += process.evaluate(replace(copy, dump=str(dump)), ["no_rewind"])
 
 
 def _load(server: ScratchServer, dump: Iterator[bytes]) -> Path:
-    """From a file, which stays until the server goes: pg_restore makes several indexes at once only of one.
+    """Load the dump from a file, which pg_restore needs for parallel jobs; the file stays until the server is removed.
 
-    Section by section: with several jobs it makes the triggers of a partitioned table while rows of its partitions are
-    still to come, and the trail would be written anew as it is loaded.
+    Section by section: with parallel jobs alone, pg_restore creates the triggers of a partitioned table before the rows
+    of its partitions are loaded, and the audit triggers would fire.
     """
     file = server.folder / "database.dump"
     file.touch(mode=0o600)
     with file.open("wb") as output:
         output.writelines(dump)
-    how = ("--exit-on-error", "--no-owner", "--no-privileges", f"--jobs={JOBS}", f"--dbname={DATABASE}")
+    options = ("--exit-on-error", "--no-owner", "--no-privileges", f"--jobs={JOBS}", f"--dbname={DATABASE}")
     for section in ("pre-data", "data", "post-data"):
-        programs.run("pg_restore", (*how, f"--section={section}", file), conninfo=server.conninfo())
+        programs.run("pg_restore", (*options, f"--section={section}", file), conninfo=server.conninfo())
     with server.connect() as own:
         own.execute("ANALYZE")
     return file
 
 
-def _by_log(course: _Course, copy: Copy) -> datetime:
-    """The newest moment the log leads to; the questions are asked of that as well."""
+def _assert_recovered(attempt: _Attempt, copy: RestoredCopy) -> datetime:
+    """Recover to the newest moment of the shipped WAL and evaluate the assertions there. Returns that moment."""
     with ExitStack() as life:
-        with course.step("recover"):
+        with attempt.step("recover"):
             server = life.enter_context(moment.server_at(None))
         name = databases.live_name()
         with server.connect(name) as own:
             reached = own.execute("SELECT pg_last_xact_replay_timestamp()").fetchone()
-        with course.step("ask_log"), Asker(server.conninfo(name), server.folder) as asker:
-            answers = asker.ask(replace(copy, whole=False))
-    course.answers += [replace(one, key=BY_LOG + one.key) for one in answers]
-    return reached[0] if reached and reached[0] else copy.before
+        with attempt.step("ask_log"), AssertionProcess(server.conninfo(name), server.folder) as process:
+            results = process.evaluate(replace(copy, is_backup=False))
+    attempt.results += [replace(one, key=PITR_PREFIX + one.key) for one in results]
+    return reached[0] if reached and reached[0] else copy.as_of
 
 
 def _same_schema(manifest: manifests.Manifest) -> bool:

@@ -1,6 +1,6 @@
-"""The databases of the server, as a restore makes, freezes and exchanges them.
+"""Databases of the server during a restore: locks, create and drop, read-only, and the switch-over by renaming.
 
-All of it is said on a connection to the database `postgres`, as the owner of ours, and holds as soon as it is said.
+Every function that takes `control` runs on an autocommit connection to the database `postgres`, as the owner of ours.
 """
 
 from __future__ import annotations
@@ -23,33 +23,36 @@ from compliance.continuity import programs
 from compliance.continuity.refusals import ContinuityError
 from compliance.deadlines import begun
 
-CONTROL: Final = "postgres"
-FROZEN: Final = "default_transaction_read_only"
-EXCHANGE_TRIES: Final = 12
-EMPTIED_EVERY: Final = 0.05
-_LOCK: Final = 0x72657374  # "rest": one restore at a time on a server
-_DRILL: Final = 0x6472696C  # "dril": one drill at a time
-_DRILLS: Final = "drill "
-_NAMED: Final = "restore "
-"""How the connection of a living restore calls itself, before the restore's id and its step."""
-_WAY: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
-"""How Django names what libpq names otherwise."""
+CONTROL_DATABASE: Final = "postgres"
+"""Databases are created, renamed and dropped on a connection to this one, and the locks below live in it."""
+READ_ONLY_SETTING: Final = "default_transaction_read_only"
+SWITCH_OVER_ATTEMPTS: Final = 12
+EVICTION_SECONDS: Final = 0.05
+_RESTORE_LOCK: Final = 0x72657374  # "rest": one restore at a time on a server
+_DRILL_LOCK: Final = 0x6472696C  # "dril": one drill at a time
+_DRILL_PREFIX: Final = "drill "
+_RESTORE_PREFIX: Final = "restore "
+"""A lock holder's `application_name` begins with its prefix; a restore's id and the current step follow."""
+_DJANGO_TO_LIBPQ: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
+"""Keys of Django's connection settings, and libpq's names for them."""
 
 
-class AnotherRuns(ContinuityError):
-    """Another process has the right to restore."""
+class RestoreInProgress(ContinuityError):
+    """Another process holds the restore lock."""
 
     def __init__(self) -> None:
         super().__init__("Another restore is running. Wait until it has ended.")
 
 
-class AnotherDrills(ContinuityError):
+class DrillInProgress(ContinuityError):
+    """Another process holds the drill lock."""
+
     def __init__(self) -> None:
         super().__init__("Another drill is under way. Wait until it has ended.")
 
 
-class StillUsed(ContinuityError):
-    """Somebody was in one of the databases each time they were to be exchanged."""
+class DatabaseInUse(ContinuityError):
+    """At every attempt to switch over, a session was open in one of the two databases."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -57,121 +60,123 @@ class StillUsed(ContinuityError):
         )
 
 
-# ── Who restores ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Locks ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @dataclass(frozen=True)
-class Hold:
-    """The right to restore on this server. It ends with the process: PostgreSQL lets go of what a dead one held."""
+class RestoreLock:
+    """A session-level advisory lock, held: one restore at a time on this server. A dead process loses it."""
 
     control: psycopg.Connection
     restore_id: UUID
 
-    def tell(self, step: str) -> None:
-        """Let everybody see how far it is, also while the live database takes no writes."""
-        self.control.execute("SELECT set_config('application_name', %s, false)", [f"{_NAMED}{self.restore_id} {step}"])
+    def report(self, step: str) -> None:
+        """Publish the current step in pg_stat_activity, which works while the live database takes no writes."""
+        self.control.execute(
+            "SELECT set_config('application_name', %s, false)", [f"{_RESTORE_PREFIX}{self.restore_id} {step}"]
+        )
 
 
 @contextmanager
-def hold(restore_id: UUID) -> Iterator[Hold]:
-    """Take the right to restore, for as long as the context lasts. Raises AnotherRuns."""
-    with connect(CONTROL) as control:
-        row = control.execute("SELECT pg_try_advisory_lock(%s)", [_LOCK]).fetchone()
+def restore_lock(restore_id: UUID) -> Iterator[RestoreLock]:
+    """Hold the restore lock inside the context. Raises RestoreInProgress at once where another process has it."""
+    with connect(CONTROL_DATABASE) as control:
+        row = control.execute("SELECT pg_try_advisory_lock(%s)", [_RESTORE_LOCK]).fetchone()
         if not row or not row[0]:
-            raise AnotherRuns
-        held = Hold(control, restore_id)
-        held.tell("")
-        yield held
+            raise RestoreInProgress
+        lock = RestoreLock(control, restore_id)
+        lock.report("")
+        yield lock
 
 
-class Living(NamedTuple):
-    """A restore that runs: its id, and the step it is at."""
+class RunningRestore(NamedTuple):
+    """The id and the current step of the restore whose process holds the lock."""
 
     restore_id: str
     step: str
 
 
-def living() -> Living | None:
-    """The restore that runs now. Asked of the server, so that a killed one is not believed."""
-    name = _holder(_LOCK)
+def running_restore() -> RunningRestore | None:
+    """The restore that runs now. Read from the lock and not from its row, so a killed process does not count."""
+    name = _lock_holder(_RESTORE_LOCK)
     if name is None:
         return None
-    restore_id, _, step = name.removeprefix(_NAMED).partition(" ")
-    return Living(restore_id, step)
+    restore_id, _, step = name.removeprefix(_RESTORE_PREFIX).partition(" ")
+    return RunningRestore(restore_id, step)
 
 
 @contextmanager
-def drilling() -> Iterator[Callable[[str], None]]:
-    """The right to hold a drill, which ends with the process; tells its step to everybody. Raises AnotherDrills."""
-    with connect(CONTROL) as control:
-        row = control.execute("SELECT pg_try_advisory_lock(%s)", [_DRILL]).fetchone()
+def drill_lock() -> Iterator[Callable[[str], None]]:
+    """Hold the drill lock inside the context; yields a function that publishes the step. Raises DrillInProgress."""
+    with connect(CONTROL_DATABASE) as control:
+        row = control.execute("SELECT pg_try_advisory_lock(%s)", [_DRILL_LOCK]).fetchone()
         if not row or not row[0]:
-            raise AnotherDrills
+            raise DrillInProgress
 
-        def tell(step: str) -> None:
-            control.execute("SELECT set_config('application_name', %s, false)", [f"{_DRILLS}{step}"])
+        def report(step: str) -> None:
+            control.execute("SELECT set_config('application_name', %s, false)", [f"{_DRILL_PREFIX}{step}"])
 
-        tell("")
-        yield tell
-
-
-def drill_step() -> str | None:
-    """The step of the drill that runs now, empty before the first; None: none runs. Asked of the server."""
-    name = _holder(_DRILL)
-    return None if name is None else name.removeprefix(_DRILLS).strip()
+        report("")
+        yield report
 
 
-def _holder(lock: int) -> str | None:
-    """How the connection calls itself that has this lock; None: nobody has it."""
+def running_drill_step() -> str | None:
+    """The step of the drill that runs now, empty before the first; None where no process holds the drill lock."""
+    name = _lock_holder(_DRILL_LOCK)
+    return None if name is None else name.removeprefix(_DRILL_PREFIX).strip()
+
+
+def _lock_holder(lock: int) -> str | None:
+    """The application_name of the connection that holds this lock; None where none does."""
     with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_stat_clear_snapshot()")  # a transaction would see the same names until its end
+        cursor.execute("SELECT pg_stat_clear_snapshot()")  # else a transaction sees the same names until its end
         cursor.execute(
             "SELECT application_name FROM pg_locks JOIN pg_stat_activity USING (pid) "
             "WHERE locktype = 'advisory' AND granted AND classid = 0 AND objid = %s AND objsubid = 1 "
             "AND database = (SELECT oid FROM pg_database WHERE datname = %s)",
-            [lock, CONTROL],
+            [lock, CONTROL_DATABASE],
         )
         row = cursor.fetchone()
     return None if row is None else str(row[0])
 
 
-# ── Ways in ───────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Connections ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 def live_name() -> str:
-    """The database that the portal works with."""
+    """The name of the database that the portal works with."""
     return str(programs.owner_conninfo()["dbname"])
 
 
 def connect(name: str) -> psycopg.Connection:
-    """A connection of the owner, which commits each statement by itself. It closes at the end of a `with`."""
+    """An autocommit connection as the owner to that database. Closed at the end of a `with`."""
     return psycopg.connect(**programs.owner_conninfo(name), autocommit=True)  # type: ignore[arg-type]  # names of libpq
 
 
 @contextmanager
-def inside(name: str) -> Iterator[None]:
-    """Django's connections of this process are those of the owner to that database."""
-    said = connections["default"].settings_dict
-    own, way = dict(said), programs.owner_conninfo(name)
-    leave()
-    said.update({setting: way.pop(word, "") for setting, word in _WAY.items()})
-    said["OPTIONS"] = own["OPTIONS"] | way
+def as_default(name: str) -> Iterator[None]:
+    """Inside, Django's default connection in this process leads to that database, as the owner."""
+    current = connections["default"].settings_dict
+    original, parameters = dict(current), programs.owner_conninfo(name)
+    close_connections()
+    current.update({setting: parameters.pop(word, "") for setting, word in _DJANGO_TO_LIBPQ.items()})
+    current["OPTIONS"] = original["OPTIONS"] | parameters
     try:
         yield
     finally:
-        leave()
-        said.update(own)
+        close_connections()
+        current.update(original)
 
 
-def leave() -> None:
-    """Close what this process has open: a database that somebody is in cannot be renamed."""
+def close_connections() -> None:
+    """Close the database connections of this process: PostgreSQL renames no database that has sessions."""
     lane.close()
     connections.close_all()
 
 
-# ── Making and removing ───────────────────────────────────────────────────────────────────────────────────────────
+# ── Create and drop ───────────────────────────────────────────────────────────────────────────────────────────────
 
-_KIN = """
+_TEMPLATE_FOR = """
 SELECT t.datname, pg_encoding_to_char(l.encoding), l.datlocprovider, l.datcollate, l.datctype, l.datlocale
 FROM pg_database AS l JOIN pg_database AS t ON t.datname IN (l.datname || '_template', 'template1', 'template0')
  AND ((t.encoding, t.datlocprovider, t.datcollate, t.datctype, t.datlocale) IS NOT DISTINCT FROM
@@ -186,12 +191,12 @@ def exists(control: psycopg.Connection, name: str) -> bool:
 
 
 def create(control: psycopg.Connection, name: str, *, like: str) -> None:
-    """An empty database with the encoding and order of `like`, if that exists.
+    """Create an empty database with the encoding and the collation of `like`, if that one exists.
 
-    It begins as the database `like`_template, if there is one: that holds the extensions only a superuser may add.
-    The vector type is made here as well: in the embedded server it is older than what pg_dump thinks worth naming.
+    Its template is the database `like`_template, where there is one: it holds extensions that only a superuser may
+    create. `vector` is created here as well: the embedded server has it from initdb, so pg_dump leaves it out.
     """
-    row = control.execute(_KIN, [like]).fetchone()
+    row = control.execute(_TEMPLATE_FOR, [like]).fetchone()
     options: sql.Composable = sql.SQL("")
     if row is not None:
         template, encoding, provider, collate, ctype, locale = row
@@ -209,12 +214,12 @@ def create(control: psycopg.Connection, name: str, *, like: str) -> None:
 
 
 def drop(control: psycopg.Connection, name: str) -> None:
-    """Remove the database, sessions in it included; one that is not there is fine."""
+    """Drop the database and its sessions; does nothing where there is none of that name."""
     control.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 def copy_settings(control: psycopg.Connection, name: str, *, like: str) -> None:
-    """Who may connect, and the settings, as those of `like`. What freezes that one is left out."""
+    """Copy grants and settings (ALTER DATABASE … SET) of `like`, without READ_ONLY_SETTING."""
     new = sql.Identifier(name)
     with control.transaction():
         acl = control.execute(
@@ -231,48 +236,49 @@ def copy_settings(control: psycopg.Connection, name: str, *, like: str) -> None:
                 )
             )
         settings = control.execute(
-            "SELECT rolname, split_part(said, '=', 1), substr(said, strpos(said, '=') + 1) "
-            "FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole, unnest(setconfig) AS said "
+            "SELECT rolname, split_part(assignment, '=', 1), substr(assignment, strpos(assignment, '=') + 1) "
+            "FROM pg_db_role_setting LEFT JOIN pg_roles ON pg_roles.oid = setrole, unnest(setconfig) AS assignment "
             "WHERE setdatabase = (SELECT oid FROM pg_database WHERE datname = %s)",
             [like],
         ).fetchall()
         for role, setting, value in settings:
-            if setting == FROZEN:
+            if setting == READ_ONLY_SETTING:
                 continue
             whose = sql.SQL("ROLE {} IN DATABASE").format(sql.Identifier(role)) if role else sql.SQL("DATABASE")
             control.execute("SELECT set_config(%s, %s, true)", [setting, value])  # a list stays a list this way
             control.execute(sql.SQL("ALTER {} {} SET {} FROM CURRENT").format(whose, new, sql.SQL(setting)))
 
 
-# ── Freezing and exchanging ───────────────────────────────────────────────────────────────────────────────────────
+# ── Read-only, and switch-over ────────────────────────────────────────────────────────────────────────────────────
 
 
-def freeze(control: psycopg.Connection, name: str) -> None:
-    """From now on nobody writes there: new sessions only read, and those that were open are ended."""
-    control.execute(sql.SQL("ALTER DATABASE {} SET {} = on").format(sql.Identifier(name), sql.SQL(FROZEN)))
+def set_read_only(control: psycopg.Connection, name: str) -> None:
+    """Make new sessions of the database read-only, and end the open ones."""
+    control.execute(sql.SQL("ALTER DATABASE {} SET {} = on").format(sql.Identifier(name), sql.SQL(READ_ONLY_SETTING)))
     end_sessions(control, name)
 
 
-def thaw(control: psycopg.Connection, name: str) -> None:
-    """As before `freeze`. Sessions that only read are ended, so that the next ones write."""
-    control.execute(sql.SQL("ALTER DATABASE {} RESET {}").format(sql.Identifier(name), sql.SQL(FROZEN)))
+def set_writable(control: psycopg.Connection, name: str) -> None:
+    """Undo `set_read_only`, and end the read-only sessions."""
+    control.execute(sql.SQL("ALTER DATABASE {} RESET {}").format(sql.Identifier(name), sql.SQL(READ_ONLY_SETTING)))
     end_sessions(control, name)
 
 
-def frozen(control: psycopg.Connection, name: str) -> bool:
-    """Whether `freeze` holds there."""
+def is_read_only(control: psycopg.Connection, name: str) -> bool:
+    """Whether `set_read_only` is in force for the database."""
     return (
         control.execute(
             "SELECT FROM pg_db_role_setting WHERE setrole = 0 AND %s = ANY(setconfig) "
             "AND setdatabase = (SELECT oid FROM pg_database WHERE datname = %s)",
-            [f"{FROZEN}=on", name],
+            [f"{READ_ONLY_SETTING}=on", name],
         ).rowcount
         > 0
     )
 
 
 def end_sessions(control: psycopg.Connection, name: str) -> None:
-    """End every session in the database, and wait until it is gone. Sessions of this process as well: leave() first."""
+    """End every other session of the database and wait up to 5 s for each. Call close_connections() first: this ends
+    sessions of this process too."""
     control.execute(
         "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
         "WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
@@ -280,46 +286,48 @@ def end_sessions(control: psycopg.Connection, name: str) -> None:
     )
 
 
-def exchange(control: psycopg.Connection, *, live: str, new: str, before: str) -> None:
-    """`live` becomes `before`, and `new` becomes `live`: both or neither. Raises StillUsed.
+def switch_over(control: psycopg.Connection, *, live: str, new: str, before: str) -> None:
+    """Rename `live` to `before` and `new` to `live`, in one transaction. Raises DatabaseInUse.
 
-    PostgreSQL lets nobody in between the two, and refuses while somebody is in one of them: it waits five seconds for
-    them to go. Whoever came in before that is ended meanwhile, so a busy portal is exchanged as fast as an idle one.
+    A rename locks the database until commit, so nobody connects in between. PostgreSQL waits five seconds for sessions
+    to end before it refuses a rename; whoever connects in that time is evicted, so a busy portal switches as fast as an
+    idle one.
     """
-    for _ in range(EXCHANGE_TRIES):
+    for _ in range(SWITCH_OVER_ATTEMPTS):
         for name in (live, new):
             end_sessions(control, name)
         try:
-            with _kept_empty(live, new), control.transaction():
+            with _evicting(live, new), control.transaction():
                 if exists(control, live):
                     _rename(control, live, before)
                 _rename(control, new, live)
             return
-        except psycopg.errors.ObjectInUse:  # somebody does not go
+        except psycopg.errors.ObjectInUse:  # a session outlived its termination
             time.sleep(0.1)
-    raise StillUsed
+    raise DatabaseInUse
 
 
 @contextmanager
-def _kept_empty(*names: str) -> Iterator[None]:
-    """Inside, whoever gets into one of these databases is put out again. Needs no right that outlives this process."""
-    over = Event()
+def _evicting(*names: str) -> Iterator[None]:
+    """Inside, a thread ends every session of these databases, again and again. Unlike ALLOW_CONNECTIONS false, this
+    leaves nothing behind when the process is killed."""
+    done = Event()
 
-    def keep() -> None:
-        with suppress(psycopg.Error), connect(CONTROL) as other:
-            while not over.wait(EMPTIED_EVERY):
+    def evict() -> None:
+        with suppress(psycopg.Error), connect(CONTROL_DATABASE) as other:
+            while not done.wait(EVICTION_SECONDS):
                 other.execute(
                     "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
                     "WHERE datname = ANY(%s) AND pid <> pg_backend_pid() AND backend_type = 'client backend'",
                     [list(names)],
                 )
 
-    keeper = begun(keep)
+    thread = begun(evict)
     try:
         yield
     finally:
-        over.set()
-        wait([keeper])
+        done.set()
+        wait([thread])
 
 
 def _rename(control: psycopg.Connection, name: str, to: str) -> None:

@@ -1,6 +1,6 @@
-"""What a dump holds, and how parts of it are loaded: by the list that pg_restore makes of it.
+"""Loads a pg_dump archive in two parts, selected by its table of contents (pg_restore --list and --use-list).
 
-A dump is read from its stream as often as needed. Nothing of it is written to a disk but the names of what it holds.
+The archive is streamed to pg_restore anew each time. Only the table of contents is written to a disk.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Final, Protocol
 from compliance.continuity import programs
 from compliance.continuity.refusals import ContinuityError
 
-_LINE: Final = re.compile(r"(?P<id>\d+); \d+ \d+ (?P<said>.+)")
+_TOC_LINE: Final = re.compile(r"(?P<id>\d+); \d+ \d+ (?P<description>.+)")
 _KINDS: Final = (
     "TABLE DATA",
     "TABLE ATTACH",
@@ -32,39 +32,39 @@ _KINDS: Final = (
     "STATISTICS",
     "ACL",
 )
-"""Of these it matters here what they are; of two that begin alike, the longer first."""
-_LAST: Final = frozenset(
+"""Kinds of entries of several words, or that `split` looks at. Of two with the same beginning, the longer first."""
+_AFTER_COPY: Final = frozenset(
     {"INDEX", "INDEX ATTACH", "CONSTRAINT", "FK CONSTRAINT", "TRIGGER", "EVENT TRIGGER", "RULE", "ACL"}
 )
-_PLAIN: Final = ("--no-owner", "--no-comments", "--no-publications", "--no-subscriptions")
+_OPTIONS: Final = ("--no-owner", "--no-comments", "--no-publications", "--no-subscriptions")
 
 
 class NotADump(ContinuityError):
-    """pg_restore does not read it."""
+    """pg_restore cannot list it."""
 
     def __init__(self) -> None:
         super().__init__("The backup holds no dump that this PostgreSQL's pg_restore can read.")
 
 
 class Source(Protocol):
-    """Where a dump comes from. Each call of `read` gives the same dump from its beginning."""
+    """A dump that can be read again: each call of `read` streams it from its beginning."""
 
     def read(self) -> Iterator[bytes]: ...
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One line of the list. `name` is the table's, or of an index its own, or the one that rights are on."""
+    """One line of the table of contents. `name`: of the table, of the index, or for an ACL of what is granted."""
 
     line: str
     kind: str
     name: str
 
 
-def contents(source: Source, *, but_rights_on: frozenset[str] = frozenset()) -> list[Entry]:
-    """Everything the dump says it holds, in its order. Raises NotADump.
+def table_of_contents(source: Source, *, without_acl_on: frozenset[str] = frozenset()) -> list[Entry]:
+    """The entries of the dump, in its order. Raises NotADump.
 
-    Rights on functions of an extension are left out: only a superuser gives them, where the extension is made.
+    Grants on functions of extensions, `without_acl_on`, are left out: only a superuser may restore them.
     """
     with tempfile.TemporaryDirectory() as folder:
         listed = Path(folder, "list")
@@ -74,46 +74,46 @@ def contents(source: Source, *, but_rights_on: frozenset[str] = frozenset()) -> 
         except (programs.ProgramFailed, FileNotFoundError):
             raise NotADump from None
     found = [entry for line in lines if (entry := _entry(line))]
-    return [entry for entry in found if entry.kind != "ACL" or entry.name not in but_rights_on]
+    return [entry for entry in found if entry.kind != "ACL" or entry.name not in without_acl_on]
 
 
 def load(source: Source, database: str, entries: Iterable[Entry]) -> None:
-    """Make these entries in the database, in their order. Raises programs.ProgramFailed at the first that fails."""
+    """Restore these entries into the database, in their order. Raises programs.ProgramFailed at the first error."""
     with tempfile.TemporaryDirectory() as folder:
-        wanted = Path(folder, "list")
-        wanted.write_text("".join(f"{entry.line}\n" for entry in entries), encoding="utf-8")
-        args = ["--exit-on-error", *_PLAIN, "--dbname", database, "--use-list", wanted]
+        selected = Path(folder, "list")
+        selected.write_text("".join(f"{entry.line}\n" for entry in entries), encoding="utf-8")
+        args = ["--exit-on-error", *_OPTIONS, "--dbname", database, "--use-list", selected]
         programs.feed("pg_restore", args, source.read(), conninfo=programs.owner_conninfo(database))
 
 
 @dataclass(frozen=True)
 class Parts:
-    """A dump in two: what can be loaded while people still read the live database, and what waits for its rows."""
+    """Entries to load before and after the live rows of tables that are carried over are copied."""
 
-    first: list[Entry]
-    last: list[Entry]
+    before_copy: list[Entry]
+    after_copy: list[Entry]
 
 
-def divided(entries: Iterable[Entry], *, taken: frozenset[str], kept_indexes: frozenset[str]) -> Parts:
-    """First all definitions, the rows of the tables `taken` and their indexes, a vector index among them, which takes
-    minutes; last the indexes of the tables that are kept, foreign keys, triggers and rights."""
+def split(entries: Iterable[Entry], *, restored_tables: frozenset[str], kept_indexes: frozenset[str]) -> Parts:
+    """Before: definitions, and the rows and indexes of `restored_tables`; the vector index takes minutes, while
+    people still read. After: indexes of carried-over tables, foreign keys, triggers and grants."""
     parts = Parts([], [])
     for entry in entries:
-        if entry.kind in {"TABLE DATA", "STATISTICS DATA"} and entry.name not in taken:
+        if entry.kind in {"TABLE DATA", "STATISTICS DATA"} and entry.name not in restored_tables:
             continue
-        early = entry.kind not in _LAST
-        early = early or (entry.kind == "CONSTRAINT" and entry.name in taken)
-        early = early or (entry.kind == "INDEX" and entry.name not in kept_indexes)
-        (parts.first if early else parts.last).append(entry)
+        before = entry.kind not in _AFTER_COPY
+        before = before or (entry.kind == "CONSTRAINT" and entry.name in restored_tables)
+        before = before or (entry.kind == "INDEX" and entry.name not in kept_indexes)
+        (parts.before_copy if before else parts.after_copy).append(entry)
     return parts
 
 
 def _entry(line: str) -> Entry | None:
-    found = _LINE.fullmatch(line)
+    found = _TOC_LINE.fullmatch(line)
     if found is None:
         return None
-    said = found["said"]
-    kind = next((kind for kind in _KINDS if said.startswith(f"{kind} ")), said.split(" ", 1)[0])
-    words = said.removeprefix(kind).split()  # schema, in rights a kind, name, and then an owner or a further name
+    description = found["description"]
+    kind = next((kind for kind in _KINDS if description.startswith(f"{kind} ")), description.split(" ", 1)[0])
+    words = description.removeprefix(kind).split()  # schema, for an ACL a kind, name, then an owner or a second name
     name = words[2:3] if kind == "ACL" else words[1:2]
     return Entry(line, kind, name[0].partition("(")[0] if name else "")

@@ -1,7 +1,8 @@
-"""A restore, step by step. Until the last step the live database is only read; that step exchanges two names.
+"""Carries out an approved restore: builds a new database beside the live one, then switches over by renaming both.
 
-All is made ready in a database beside it: what was found and what was checked, that the restore is done, and the event
-that tells of the gap. So whoever dies, and when, one of the two is live and says the truth of itself.
+Until the switch-over the live database is only read. The rows that say that the restore is done, and the audit event
+about the gap, are written into the new database. So wherever a process is killed, the database that is live describes
+its own state correctly: the old one says "running" (recovery.settle cleans up), the new one says "done".
 """
 
 from __future__ import annotations
@@ -20,74 +21,74 @@ from django.db import DatabaseError, transaction
 from clinchat.lib import clock, ui_tags
 from compliance.access import epoch
 from compliance.audit import gaps, triggers, verify
-from compliance.continuity import maintenance, wall
+from compliance.continuity import maintenance, write_guard
 from compliance.continuity.backup import backups, figures
 from compliance.continuity.refusals import ContinuityError
-from compliance.continuity.restore import databases, deciding, keeping, loading, sources
-from compliance.continuity.restore.keeping import Old
+from compliance.continuity.restore import carry_over, databases, display, loading, sources
+from compliance.continuity.restore.carry_over import PreviousDatabase
 from compliance.models import AuditVerification, Backup, Restore
 
 State = Restore.State
-STEPS: Final = tuple(deciding.STEPS)
+STEPS: Final = tuple(display.STEPS)
 BEING_RESTORED: Final = "A backup is being restored. You can read what is there."
 logger = logging.getLogger("clinchat.continuity")
 
 
-class Unsound(ContinuityError):
-    """What was restored is not what it must be. The live database was not touched."""
+class VerificationFailed(ContinuityError):
+    """A check of the restored database failed, before the switch-over. The live database was not touched."""
 
 
 @dataclass(frozen=True)
-class Names:
-    """The databases of one restore."""
+class DatabaseNames:
+    """The database names of one restore. `previous`: what the live database is called after the switch-over."""
 
     live: str
     new: str
-    before: str
+    previous: str
 
 
-def names(restore_id: UUID) -> Names:
-    """What the databases of that restore are called, whether or not they are there."""
+def database_names(restore_id: UUID) -> DatabaseNames:
+    """The database names of that restore, whether or not these databases exist."""
     live = databases.live_name()
-    return Names(live, f"{live}_restore_{restore_id.hex[:8]}", f"{live}_before_{restore_id.hex[:8]}")
+    return DatabaseNames(live, f"{live}_restore_{restore_id.hex[:8]}", f"{live}_before_{restore_id.hex[:8]}")
 
 
 def run(restore_id: UUID) -> None:
-    """Carry out a restore that was approved; one that was not, or was before, is left alone.
+    """Carry out a restore in the state APPROVED; does nothing in any other state.
 
-    Whatever fails is said in its row, and nothing has changed then. Raises databases.AnotherRuns.
+    A failure is written into its row, the live database is unchanged then. Raises databases.RestoreInProgress.
     """
-    with databases.hold(restore_id) as held:
-        restore = _begin(restore_id)
+    with databases.restore_lock(restore_id) as lock:
+        restore = _claim(restore_id)
         if restore is None:
             return
-        work = _Work(held, restore, names(restore_id))
+        attempt = _Attempt(lock, restore, database_names(restore_id))
         try:
-            work.do()
+            attempt.execute()
         except BaseException as error:
-            with databases.connect(databases.CONTROL) as control:  # the other connection may be what was lost
-                abandon(control, restore_id, failure=_words(error), step=work.step)
+            with databases.connect(databases.CONTROL_DATABASE) as control:  # the lock's may be what failed
+                abandon(control, restore_id, failure=_failure_text(error), step=attempt.step)
             if not isinstance(error, Exception):
                 raise
-            logger.error("restore %s failed at %s", restore_id, work.step, extra={"code": "RESTORE_FAILED"})
+            logger.error("restore %s failed at %s", restore_id, attempt.step, extra={"code": "RESTORE_FAILED"})
         finally:
-            databases.leave()
+            databases.close_connections()
             maintenance.forget()
 
 
 def abandon(control: psycopg.Connection, restore_id: UUID, *, failure: str, step: str = "") -> None:
-    """Remove what an unfinished restore made, let the live database be written to, and say in its row that it failed.
+    """Clean up an unfinished restore: drop its new database, make the live one writable, and mark its row as failed.
 
-    One whose databases were exchanged is done, and says so itself: nothing is left to do.
+    After the switch-over this changes no row: the live database is the new one then, where the restore is done.
     """
-    there = names(restore_id)
-    databases.leave()
-    if databases.frozen(control, there.live):
-        databases.thaw(control, there.live)
-    databases.drop(control, there.new)
+    names = database_names(restore_id)
+    databases.close_connections()
+    if databases.is_read_only(control, names.live):
+        databases.set_writable(control, names.live)
+    databases.drop(control, names.new)
     with transaction.atomic():
-        ended = Restore.objects.select_for_update().filter(pk=restore_id, state__in=(State.APPROVED, State.RUNNING))
-        for restore in ended:
+        unfinished = Restore.objects.filter(pk=restore_id, state__in=(State.APPROVED, State.RUNNING))
+        for restore in unfinished.select_for_update():
             restore.state, restore.failure, restore.finished_at = State.FAILED, failure[:200], clock.now()
             restore.step = step or restore.step
             restore.save(update_fields=["state", "step", "failure", "finished_at"])
@@ -98,64 +99,66 @@ def abandon(control: psycopg.Connection, restore_id: UUID, *, failure: str, step
                     maintenance.end(kind=maintenance.Kind.RESTORE)
 
 
-def _begin(restore_id: UUID) -> Restore | None:
-    begun = Restore.objects.filter(pk=restore_id, state=State.APPROVED)
-    if not begun.update(state=State.RUNNING, started_at=clock.now()):
+def _claim(restore_id: UUID) -> Restore | None:
+    approved = Restore.objects.filter(pk=restore_id, state=State.APPROVED)
+    if not approved.update(state=State.RUNNING, started_at=clock.now()):
         return None
     return Restore.objects.select_related("backup", "requested_by").get(pk=restore_id)
 
 
 @dataclass
-class _Work:
-    held: databases.Hold
+class _Attempt:
+    """One restore under way. `seconds` by step and `kept` rows by table end up in the report."""
+
+    lock: databases.RestoreLock
     restore: Restore
-    names: Names
+    names: DatabaseNames
     step: str = ""
     seconds: dict[str, float] = field(default_factory=dict)
     kept: dict[str, int] = field(default_factory=dict)
 
-    def do(self) -> None:
+    def execute(self) -> None:
         if self.restore.to_time is None:
-            sources.check(self.restore.backup.key)  # before anybody notices; it is read again when it is loaded
-        with self._at("read-only"):
+            sources.verify(self.restore.backup.key)  # before users notice anything; loading reads it once more
+        with self._step("read-only"):
             maintenance.start(reason=BEING_RESTORED, kind=maintenance.Kind.RESTORE, actor=self.restore.requested_by)
-        with self._at("snapshot"):
+        with self._step("snapshot"):
             self._snapshot()
         with ExitStack() as stack:
-            with self._at("fetch"):
-                source = stack.enter_context(sources.opened(self.restore.backup.key, self.restore.to_time))
-            with self._at("load"):
+            with self._step("fetch"):
+                source = stack.enter_context(sources.open_source(self.restore.backup.key, self.restore.to_time))
+            with self._step("load"):
                 parts = self._load(source)
-            with self._at("freeze"):
-                databases.leave()
-                databases.freeze(self.held.control, self.names.live)
+            with self._step("freeze"):
+                databases.close_connections()
+                databases.set_read_only(self.lock.control, self.names.live)
             with databases.connect(self.names.live) as live:
                 with databases.connect(self.names.new) as new:
-                    with self._at("keep"):
-                        self.kept = keeping.copy(live, new)
-                    with self._at("finish"):
-                        loading.load(source, self.names.new, parts.last)
-                        keeping.join_months(live, new)
-                        databases.copy_settings(self.held.control, self.names.new, like=self.names.live)
-                    with self._at("check"):
-                        self._compare(source, live, new)
-                with self._at("after"):
-                    self._settle(source, live)
-        with self._at("switch"):
-            self._switch()
+                    with self._step("keep"):
+                        self.kept = carry_over.copy_live_rows(live, new)
+                    with self._step("finish"):
+                        loading.load(source, self.names.new, parts.after_copy)
+                        carry_over.attach_partitions(live, new)
+                        databases.copy_settings(self.lock.control, self.names.new, like=self.names.live)
+                    with self._step("check"):
+                        self._verify_rows(source, live, new)
+                with self._step("after"):
+                    self._prepare_switch_over(source, live)
+        with self._step("switch"):
+            self._switch_over()
 
     @contextmanager
-    def _at(self, step: str) -> Iterator[None]:
+    def _step(self, step: str) -> Iterator[None]:
         self.step = step
-        self.held.tell(step)
-        if STEPS.index(step) <= STEPS.index("freeze"):  # afterwards nothing is written there that would be lost
+        self.lock.report(step)
+        if STEPS.index(step) <= STEPS.index("freeze"):  # after that it takes no writes
             Restore.objects.filter(pk=self.restore.pk).update(step=step)
         began = time.monotonic()
         yield
         self.seconds[step] = round(time.monotonic() - began, 2)
 
     def _snapshot(self) -> None:
-        """What an undo goes back to. Made in read-only mode, so that it misses nothing."""
+        """Make the backup that an undo restores. ClinChat is read-only by now, so it misses no write."""
         if self.restore.undoes_id:
             return
         self.restore.before = backups.create(
@@ -167,37 +170,40 @@ class _Work:
         self.restore.save(update_fields=["before"])
 
     def _load(self, source: sources.Source) -> loading.Parts:
-        databases.drop(self.held.control, self.names.new)
-        databases.create(self.held.control, self.names.new, like=self.names.live)
+        databases.drop(self.lock.control, self.names.new)
+        databases.create(self.lock.control, self.names.new, like=self.names.live)
         with databases.connect(self.names.live) as live, databases.connect(self.names.new) as new:
-            keeping.require_whole(live)
-            entries = loading.contents(source, but_rights_on=keeping.extension_functions(new))
-            parts = loading.divided(entries, taken=keeping.taken(), kept_indexes=keeping.kept_indexes(live))
-            loading.load(source, self.names.new, parts.first)
-            keeping.make_room(live, new)
+            carry_over.require_no_dangling_references(live)
+            entries = loading.table_of_contents(source, without_acl_on=carry_over.extension_functions(new))
+            parts = loading.split(
+                entries, restored_tables=carry_over.restored_tables(), kept_indexes=carry_over.kept_indexes(live)
+            )
+            loading.load(source, self.names.new, parts.before_copy)
+            carry_over.prepare_partitions(live, new)
             new.execute("ANALYZE")
         return parts
 
-    def _compare(self, source: sources.Source, live: psycopg.Connection, new: psycopg.Connection) -> None:
-        """Every row is the one of the backup, or the one that was live. Raises Unsound."""
-        taken = keeping.taken()
-        kept = {table: figure for table, figure in rows_of(live).items() if table not in taken}
-        require_equal(kept | {table: figure for table, figure in source.rows.items() if table in taken}, rows_of(new))
+    def _verify_rows(self, source: sources.Source, live: psycopg.Connection, new: psycopg.Connection) -> None:
+        """Compare each table with the backup, or the live one if it was carried over. Raises VerificationFailed."""
+        restored = carry_over.restored_tables()
+        expected = {table: figure for table, figure in row_figures(live).items() if table not in restored}
+        expected |= {table: figure for table, figure in source.rows.items() if table in restored}
+        require_same_rows(expected, row_figures(new))
 
-    def _settle(self, source: sources.Source, live: psycopg.Connection) -> None:
-        """In the new database: what must not come back goes, and the trail tells of the gap."""
-        with databases.inside(self.names.new), wall.elsewhere():
+    def _prepare_switch_over(self, source: sources.Source, live: psycopg.Connection) -> None:
+        """In the new database: run the apps' hooks, write the audit event about the gap, and verify the trail."""
+        with databases.as_default(self.names.new), write_guard.unguarded():
             if missing := triggers.missing():
-                raise Unsound(f"Changes of {', '.join(missing[:5])} would not be recorded.")
-            for hook in () if self.restore.undoes_id else keeping.hooks():  # an undo brings back what they saw to
-                hook(Old(live, self.restore.pk, source.as_of))
+                raise VerificationFailed(f"Changes of {', '.join(missing[:5])} would not be recorded.")
+            for hook in () if self.restore.undoes_id else carry_over.hooks():  # an undo restores their result
+                hook(PreviousDatabase(live, self.restore.pk, source.as_of))
             gaps.note_restore(restore_id=str(self.restore.pk), backup_key=self.restore.backup.key, as_of=source.as_of)
-            _require_trail()
-            self._say_done(source)
+            _require_valid_trail()
+            self._mark_done(source)
 
     @transaction.atomic
-    def _say_done(self, source: sources.Source) -> None:
-        """What is true from the exchange on. An undo needs nobody's word: people know what they had."""
+    def _mark_done(self, source: sources.Source) -> None:
+        """Write into the new database what is true after the switch-over. An undo needs no acceptance by a person."""
         undo = self.restore.undoes_id is not None
         Restore.objects.filter(pk=self.restore.pk).update(
             state=State.ACCEPTED if undo else State.DONE,
@@ -206,7 +212,9 @@ class _Work:
             report={
                 "as_of": source.as_of.isoformat(),
                 "seconds": self.seconds,
-                "taken": sum(figure["rows"] for table, figure in source.rows.items() if table in keeping.taken()),
+                "taken": sum(
+                    figure["rows"] for table, figure in source.rows.items() if table in carry_over.restored_tables()
+                ),
                 "kept": sum(self.kept.values()),
             },
         )
@@ -214,32 +222,33 @@ class _Work:
             maintenance.end(kind=maintenance.Kind.RESTORE, actor=self.restore.requested_by)
         epoch.bump()
 
-    def _switch(self) -> None:
-        there = self.names
-        databases.leave()
-        databases.exchange(self.held.control, live=there.live, new=there.new, before=there.before)
+    def _switch_over(self) -> None:
+        names = self.names
+        databases.close_connections()
+        databases.switch_over(self.lock.control, live=names.live, new=names.new, before=names.previous)
 
 
-def rows_of(where: psycopg.Connection) -> dict[str, Any]:
-    """Number and checksum of each table's rows."""
+def row_figures(where: psycopg.Connection) -> dict[str, Any]:
+    """Number and checksum of the rows of each table."""
     with where.transaction(), where.cursor() as cursor:
         return figures.table_checksums(cursor)
 
 
-def require_equal(wanted: dict[str, Any], found: dict[str, Any]) -> None:
-    """Every table of `wanted` has those rows in `found`. Raises Unsound."""
-    if other := sorted(table for table, figure in wanted.items() if found.get(table) != figure):
-        raise Unsound(f"Rows of {', '.join(other[:5])} are not what they must be. Nothing was changed.")
+def require_same_rows(expected: dict[str, Any], actual: dict[str, Any]) -> None:
+    """Raises VerificationFailed where a table of `expected` has other figures in `actual`."""
+    if differing := sorted(table for table, figure in expected.items() if actual.get(table) != figure):
+        raise VerificationFailed(f"Rows of {', '.join(differing[:5])} are not what they must be. Nothing was changed.")
 
 
-def _require_trail() -> None:
-    """Raises Unsound. That the sealer had to wait while nothing was written is no fault of the trail."""
+def _require_valid_trail() -> None:
+    """Raises VerificationFailed. Events not sealed in time do not count: the sealer could not write meanwhile."""
     report = verify.verify(scope=AuditVerification.Scope.INCREMENTAL)
     if any(problem.kind != "unsealed" for problem in report.problems):
-        raise Unsound("The audit trail does not verify in the restored database. Nothing was changed.")
+        raise VerificationFailed("The audit trail does not verify in the restored database. Nothing was changed.")
 
 
-def _words(error: BaseException) -> str:
+def _failure_text(error: BaseException) -> str:
+    """For Restore.failure, which people read: our own words, never those of the database."""
     if isinstance(error, (psycopg.Error, DatabaseError)):
         return "The database ended the connection, or did not do what it was told."
     return str(getattr(error, "words", type(error).__name__))

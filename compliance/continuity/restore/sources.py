@@ -1,5 +1,5 @@
-"""Where a restore takes the content from: a backup that was read whole and believed, or the database as it was at a
-moment, brought about in a server of its own."""
+"""Where a restore reads from: the dump of a verified backup, or a dump of a scratch server that was recovered to a
+point in time (PITR)."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ DUMP: Final = "database.dump"
 
 
 class Source(Protocol):
-    """A dump that can be read again and again, the moment it is of, and number and checksum of each table's rows."""
+    """A dump that can be read repeatedly. `as_of`: the moment it holds; `rows`: count and checksum of each table."""
 
     @property
     def as_of(self) -> datetime: ...
@@ -28,22 +28,22 @@ class Source(Protocol):
 
 
 @contextmanager
-def opened(key: str, to_time: datetime | None = None) -> Iterator[Source]:
-    """The backup of that folder, read as a whole before; or with `to_time` the database as it was then.
+def open_source(key: str, to_time: datetime | None = None) -> Iterator[Source]:
+    """Yield the dump of the backup `key`, verified as a whole; with `to_time`, one of the database at that moment.
 
-    Raises what reading.check and moment.at raise; nothing has been used then.
+    Raises what reading.check and moment.at raise, before anything of the backup is used.
     """
-    with _stored(key) if to_time is None else _at(to_time) as source:
+    with _stored_backup(key) if to_time is None else _recovered_server(to_time) as source:
         yield source
 
 
-def check(key: str) -> None:
-    """Read the backup of that folder as a whole, and use nothing of it. Raises what reading.check raises."""
+def verify(key: str) -> None:
+    """Verify the backup `key` by reading all of it, without using any. Raises what reading.check raises."""
     reading.check(stores.primary(), key)
 
 
 @dataclass(frozen=True)
-class _Stored:
+class _StoredBackup:
     store: stores.Store
     key: str
     as_of: datetime
@@ -54,14 +54,14 @@ class _Stored:
 
 
 @contextmanager
-def _stored(key: str) -> Iterator[Source]:
+def _stored_backup(key: str) -> Iterator[Source]:
     store = stores.primary()
     manifest = reading.check(store, key)
-    yield _Stored(store, key, manifest.as_of, manifest.rows)
+    yield _StoredBackup(store, key, manifest.as_of, manifest.rows)
 
 
 @dataclass(frozen=True)
-class _Server:
+class _RecoveredServer:
     where: dict[str, str]
     as_of: datetime
     rows: dict[str, Any]
@@ -71,9 +71,9 @@ class _Server:
 
 
 @contextmanager
-def _at(to_time: datetime) -> Iterator[Source]:
+def _recovered_server(to_time: datetime) -> Iterator[Source]:
     name = programs.owner_conninfo()["dbname"]
     with moment.server_at(to_time) as server:
         with server.connect(name) as connection, connection.transaction(), connection.cursor() as cursor:
             rows = figures.table_checksums(cursor)
-        yield _Server(server.conninfo(name), to_time, rows)
+        yield _RecoveredServer(server.conninfo(name), to_time, rows)

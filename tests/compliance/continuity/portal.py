@@ -35,7 +35,7 @@ def prepared() -> Iterator[None]:
     own = str(connections["default"].settings_dict["NAME"])
     _copy(own, TEMPLATE)
     try:
-        with databases.inside(TEMPLATE), by_test(), override_settings(PASSWORD_HASHERS=[MD5]):
+        with databases.as_default(TEMPLATE), by_test(), override_settings(PASSWORD_HASHERS=[MD5]):
             _protect()
             for somebody in (cast.alice, cast.bob, cast.carol, cast.otto, cast.audra, cast.mallory, cast.sam):
                 somebody()
@@ -62,7 +62,7 @@ def standing(folder: Path) -> Iterator[None]:
 @contextmanager
 def entered() -> Iterator[None]:
     """Inside, Django's database is that one."""
-    with databases.inside(LIVE), by_test():
+    with databases.as_default(LIVE), by_test():
         seal.seal_all()
         yield
 
@@ -77,14 +77,14 @@ def snapshot(name: str = "Monday", type: str = Backup.Type.PRE_DEPLOYMENT) -> Ba
 
 def there() -> set[str]:
     """The databases of the portal."""
-    with databases.connect(databases.CONTROL) as control:
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         names = {name for (name,) in control.execute("SELECT datname FROM pg_database")}
     return {name for name in names if name.startswith(LIVE)}
 
 
 def killed(work: Callable[[], object]) -> int:
     """Do the work in a process of its own; returns how that ended, as the shell does for signals: 128 + number."""
-    databases.leave()
+    databases.close_connections()
     child = os.fork()
     if child == 0:
         for one in connections.all(initialized_only=True):  # with a browser in the parent, others than it just closed:
@@ -106,8 +106,8 @@ def die() -> None:
 def hand_over(*, to: str) -> None:
     """Make the portal's database anew as another role's, from a dump of it."""
     dump = programs.run("pg_dump", ["--format=custom"])
-    databases.leave()
-    with databases.connect(databases.CONTROL) as control:
+    databases.close_connections()
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         databases.drop(control, LIVE)
         control.execute(f"CREATE DATABASE {LIVE} OWNER {to} TEMPLATE {LIVE}_template")
     way = programs.owner_conninfo(LIVE) | {"user": to}
@@ -128,8 +128,8 @@ def _protect() -> None:
 
 
 def _copy(of: str, name: str) -> None:
-    databases.leave()
-    with databases.connect(databases.CONTROL) as control:
+    databases.close_connections()
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         databases.drop(control, name)
         databases.end_sessions(control, of)
         control.execute(f"CREATE DATABASE {name} TEMPLATE {of} STRATEGY file_copy")
@@ -137,8 +137,8 @@ def _copy(of: str, name: str) -> None:
 
 def _drop(name: str) -> None:
     """It, and what restores made beside it."""
-    databases.leave()
-    with databases.connect(databases.CONTROL) as control:
+    databases.close_connections()
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         for (one,) in control.execute("SELECT datname FROM pg_database").fetchall():
             if one == name or one.startswith(f"{name}_"):
                 databases.drop(control, one)

@@ -51,11 +51,11 @@ def crowd() -> Iterator[None]:
 
 
 def test_databases_that_many_want_are_exchanged_at_once(crowd: None) -> None:
-    with databases.connect(databases.CONTROL) as control:
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         databases.create(control, NEW, like=portal.LIVE)
-        databases.leave()
+        databases.close_connections()
         began = time.monotonic()
-        databases.exchange(control, live=portal.LIVE, new=NEW, before=BEFORE)
+        databases.switch_over(control, live=portal.LIVE, new=NEW, before=BEFORE)
         assert time.monotonic() - began < 4, "they were waited for"
         assert portal.there() == {portal.LIVE, BEFORE}
 
@@ -63,11 +63,11 @@ def test_databases_that_many_want_are_exchanged_at_once(crowd: None) -> None:
 def test_people_read_while_the_last_writes_are_stopped() -> None:
     client = cast.sign_in(Client(), cast.alice())
     Session.objects.update(seen_at=clock.now() - timedelta(seconds=TOUCH_SECONDS + 1))
-    with databases.connect(databases.CONTROL) as control:
-        databases.leave()
-        databases.freeze(control, portal.LIVE)
+    with databases.connect(databases.CONTROL_DATABASE) as control:
+        databases.close_connections()
+        databases.set_read_only(control, portal.LIVE)
         assert client.get("/library/").status_code == 200
-        databases.leave()
-        databases.thaw(control, portal.LIVE)
+        databases.close_connections()
+        databases.set_writable(control, portal.LIVE)
     assert client.get("/library/").status_code == 200
     assert Session.objects.get().seen_at > clock.now() - timedelta(seconds=TOUCH_SECONDS)

@@ -15,7 +15,7 @@ from clinchat.lib import clock
 from compliance import tasks
 from compliance.continuity import overview, plan, urgent
 from compliance.continuity.backup import backups
-from compliance.continuity.drill import drills, questions
+from compliance.continuity.drill import assertions, drills
 from compliance.continuity.restore import databases
 from compliance.models import Backup, Drill, IntegrityRun, Maintenance, Restore, User, WalShipping
 from tests import cast
@@ -134,7 +134,7 @@ def test_what_a_drill_found_wrong_stands_open_in_words_and_the_rest_is_folded() 
         state="failed", assertions=[{"key": key, "ok": ok, "observed": f"seen {key}"} for key, ok in answers]
     )
     of_backup, of_log = overview.overview().asked
-    assert [one.words for one in of_backup.others] == [questions.WORDS["blocks"], questions.WORDS["sign_in"]]
+    assert [one.words for one in of_backup.others] == [assertions.TITLES["blocks"], assertions.TITLES["sign_in"]]
     assert (len(of_backup.good), len(of_log.good), of_log.others) == (1, 1, [])
     shown = words(visit("audra").get(PAGE))
     assert "1 of 3 as they should be" in shown
@@ -142,9 +142,9 @@ def test_what_a_drill_found_wrong_stands_open_in_words_and_the_rest_is_folded() 
 
 
 def test_every_question_of_a_drill_has_words() -> None:
-    from compliance.continuity.drill import own_questions, rewinding  # noqa: F401  # they register
+    from compliance.continuity.drill import no_rewind, portal_assertions  # noqa: F401  # they register
 
-    assert set(questions.WORDS) == set(questions.keys()) | questions.BY_NAME
+    assert set(assertions.TITLES) == set(assertions.default_keys()) | assertions.ON_REQUEST
 
 
 def test_a_drill_over_its_limit_is_drawn_over_it() -> None:
@@ -243,13 +243,13 @@ def test_the_schedule_shows_what_the_keeper_does(settings: Any) -> None:
 
 def test_a_drill_that_runs_is_shown_and_another_waits() -> None:
     client, state = visit("otto"), reverse("continuity-state")
-    with databases.drilling() as tell:
+    with databases.drill_lock() as tell:
         tell("load")
         shown, before = words(client.get(PAGE)), client.get(state).json()
         assert "A drill is under way: loading the backup into it." in shown
         assert "follow.js" in shown
         assert "Run a drill now" not in shown
-        with pytest.raises(databases.AnotherDrills):
+        with pytest.raises(databases.DrillInProgress):
             drills.run()
         tasks.run_drill()
     assert not Drill.objects.exists(), "one that waits has not been held"

@@ -19,10 +19,10 @@ from django.test import override_settings
 from psycopg import conninfo
 
 from compliance.continuity.backup import backups
-from compliance.continuity.controls import NEEDED
+from compliance.continuity.controls import REQUIRED_ASSERTIONS
 from compliance.continuity.drill import drills
-from compliance.continuity.drill.asking import Asker
-from compliance.continuity.drill.questions import Answer, Copy
+from compliance.continuity.drill.assertions import RestoredCopy, Result
+from compliance.continuity.drill.process import AssertionProcess
 from compliance.continuity.scratch import ScratchServer
 from compliance.models import Backup, Drill
 from tests.compliance.continuity import installation, live
@@ -40,17 +40,17 @@ class Held:
 
     drill: Drill
     server: ScratchServer
-    asker: Asker
-    copy: Copy
+    process: AssertionProcess
+    copy: RestoredCopy
     store: Path
 
-    def ask(self, *keys: str, copy: Copy | None = None) -> dict[str, Answer]:
-        return {one.key: one for one in self.asker.ask(copy or self.copy, keys or None, database=COPY)}
+    def evaluate(self, *keys: str, copy: RestoredCopy | None = None) -> dict[str, Result]:
+        return {one.key: one for one in self.process.evaluate(copy or self.copy, keys or None, database=COPY)}
 
 
 @pytest.fixture(scope="module")
 def held(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Held]:
-    """As `drills.run` does it, but that server and asker stay for the tests."""
+    """As `drills.run` does it, but that server and process stay for the tests."""
     folder = tmp_path_factory.mktemp("held")
     with django_db_blocker.unblock(), ExitStack() as life, pytest.MonkeyPatch.context() as patch:
         life.enter_context(live.in_memory())
@@ -64,26 +64,26 @@ def held(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
                 life.push(lambda *_: ScratchServer.__exit__(self, *given))
                 kept.append(self)
 
-        class StayingAsker(Asker):
+        class StayingProcess(AssertionProcess):
             def __exit__(self, *given: object) -> None:
                 kept.append(self)
 
-            def ask(self, copy: Copy, *given: Any, **named: Any) -> list[Answer]:
+            def evaluate(self, copy: RestoredCopy, *given: Any, **named: Any) -> list[Result]:
                 if not kept:  # as it was loaded: the questions themselves go on with its trail
                     kept.append(copy)
                     where = conninfo.make_conninfo(**self._where | {"dbname": "postgres"})
                     with psycopg.connect(where, autocommit=True) as control:
                         control.execute(f"CREATE DATABASE {WHOLE} TEMPLATE clinchat STRATEGY file_copy")
-                return super().ask(copy, *given, **named)
+                return super().evaluate(copy, *given, **named)
 
         patch.setattr(drills, "ScratchServer", Staying)
-        patch.setattr(drills, "Asker", StayingAsker)
+        patch.setattr(drills, "AssertionProcess", StayingProcess)
         drill = drills.run()
         patch.undo()
         assert drill.state == State.PASSED, drill.failure
-        copy, asker, server = kept
-        life.callback(Asker.__exit__, asker)
-        yield Held(drill, server, asker, copy, store)
+        copy, process, server = kept
+        life.callback(AssertionProcess.__exit__, process)
+        yield Held(drill, server, process, copy, store)
 
 
 @contextmanager
@@ -111,7 +111,14 @@ def broken(held: Held, *statements: str) -> Iterator[None]:
 
 def test_drill_passes_asks_everything_and_is_measured(held: Held) -> None:
     answers = {one["key"]: one["ok"] for one in held.drill.assertions}
-    assert set(answers) >= NEEDED | {"data_keys", "seal", "sealed_values", "triggers", "indexes", "sequences"}
+    assert set(answers) >= REQUIRED_ASSERTIONS | {
+        "data_keys",
+        "seal",
+        "sealed_values",
+        "triggers",
+        "indexes",
+        "sequences",
+    }
     assert len(answers) >= 12
     assert set(answers.values()) == {True}
     assert list(held.drill.steps) == ["verify", "server", "load", "ask", "rewind"]
@@ -174,7 +181,7 @@ def test_every_question_can_be_answered_no(held: Held, group: str) -> None:
     keys = [one["key"] for one in held.drill.assertions]  # in their order: what some ask is on record in the copy
     asked = [key for key in keys if key not in left_out]
     with broken(held, *(statement for _, statement in FAULTS[group])):
-        answers = held.ask(*(one["key"] for one in held.drill.assertions if one["key"] in asked))
+        answers = held.evaluate(*(one["key"] for one in held.drill.assertions if one["key"] in asked))
     assert {name for name, one in answers.items() if one.ok is not True} - (FIGURES - meant) == meant
     assert all(answers[key].ok is False for key in meant)
 
@@ -182,7 +189,7 @@ def test_every_question_can_be_answered_no(held: Held, group: str) -> None:
 def test_a_trail_nobody_can_seal(held: Held) -> None:
     with broken(held), held.server.connect(COPY) as other:
         other.execute("SELECT pg_advisory_lock(%s)", [0x5EA1])
-        assert held.ask("trail_continues")["trail_continues"].ok is False
+        assert held.evaluate("trail_continues")["trail_continues"].ok is False
 
 
 def test_the_live_trail_goes_on_while_a_drill_is_held(held: Held, settings: Any) -> None:
@@ -192,10 +199,10 @@ def test_the_live_trail_goes_on_while_a_drill_is_held(held: Held, settings: Any)
     statement = json.loads(line["statement"])
     line["statement"] = json.dumps(statement | {"number": statement["number"] + 1})
     with broken(held):
-        assert held.ask("trail_continues")["trail_continues"].ok
+        assert held.evaluate("trail_continues")["trail_continues"].ok
         ours.write_text(f"{before}{json.dumps(line)}\n")
         try:
-            assert held.ask("trail")["trail"].ok
+            assert held.evaluate("trail")["trail"].ok
         finally:
             ours.write_text(before)
 
@@ -207,7 +214,7 @@ def test_a_sign_in_that_is_not_kept(held: Held) -> None:
                 "CREATE FUNCTION forget() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'; "
                 "CREATE TRIGGER forget BEFORE INSERT ON compliance_session FOR EACH ROW EXECUTE FUNCTION forget()"
             )
-        assert held.ask("sign_in")["sign_in"].ok is False
+        assert held.evaluate("sign_in")["sign_in"].ok is False
 
 
 def test_a_restore_that_undoes_what_was_done_since(held: Held) -> None:
@@ -220,14 +227,14 @@ def test_a_restore_that_undoes_what_was_done_since(held: Held) -> None:
                 "RETURN NEW; END'; "
                 "CREATE TRIGGER open BEFORE INSERT ON compliance_networkblock FOR EACH ROW EXECUTE FUNCTION open()"
             )
-        answer = held.ask("no_rewind", copy=dump)["no_rewind"]
+        answer = held.evaluate("no_rewind", copy=dump)["no_rewind"]
     assert answer.ok is False
     assert "the network is open" in answer.observed
 
 
 def test_a_question_that_cannot_be_asked_is_no_pass(held: Held) -> None:
     with broken(held, "DROP TABLE compliance_networkblock CASCADE"):
-        answer = held.ask("blocks")["blocks"]
+        answer = held.evaluate("blocks")["blocks"]
     assert answer.ok is None
     assert answer.observed.startswith("Could not be asked")
 

@@ -45,14 +45,14 @@ def asked_for(snapshot: UUID) -> UUID:
 
 def killed_at(step: str, restore_id: UUID) -> int:
     """Restore in a process of its own, which dies as it begins the step."""
-    tell = databases.Hold.tell
+    tell = databases.RestoreLock.report
 
-    def last_words(held: databases.Hold, what: str) -> None:
+    def last_words(held: databases.RestoreLock, what: str) -> None:
         tell(held, what)
         if what == step:
             portal.die()
 
-    with patch.object(databases.Hold, "tell", last_words):
+    with patch.object(databases.RestoreLock, "report", last_words):
         return portal.killed(lambda: restoring.run(restore_id))
 
 
@@ -60,7 +60,7 @@ def killed_at(step: str, restore_id: UUID) -> int:
 def test_a_restore_killed_at_a_step(step: str, snapshot: UUID) -> None:
     restore_id = asked_for(snapshot)
     assert killed_at(step, restore_id) == KILLED
-    until(lambda: databases.living() is None, "the server did not notice")
+    until(lambda: databases.running_restore() is None, "the server did not notice")
     maintenance.forget()
     assert maintenance.on() == (step != "read-only"), "until it is settled, nothing is written"
     assert recovery.status().open == Restore.objects.get(pk=restore_id, state=Restore.State.RUNNING)
@@ -80,15 +80,15 @@ def test_a_restore_killed_at_a_step(step: str, snapshot: UUID) -> None:
 def test_a_restore_killed_after_the_exchange_is_done(snapshot: UUID) -> None:
     restore_id = asked_for(snapshot)
     Conversation.objects.create(author=cast.alice(), title="Since")
-    exchange = databases.exchange
+    exchange = databases.switch_over
 
     def last_deed(*args: Any, **named: Any) -> None:
         exchange(*args, **named)
         portal.die()
 
-    with patch.object(databases, "exchange", last_deed):
+    with patch.object(databases, "switch_over", last_deed):
         assert portal.killed(lambda: restoring.run(restore_id)) == KILLED
-    until(lambda: databases.living() is None, "the server did not notice")
+    until(lambda: databases.running_restore() is None, "the server did not notice")
     assert recovery.settle() == 0
     restore = Restore.objects.get(pk=restore_id)
     assert restore.state == Restore.State.DONE
@@ -101,16 +101,16 @@ def test_a_restore_killed_after_the_exchange_is_done(snapshot: UUID) -> None:
 def test_a_restore_killed_in_the_middle_of_its_load(snapshot: UUID) -> None:
     """pg_restore ends with it, and what it had loaded goes."""
     restore_id = asked_for(snapshot)
-    read = sources._Stored.read
+    read = sources._StoredBackup.read
 
     def half(source: Any) -> Iterator[bytes]:
         whole = b"".join(read(source))
         yield whole[: len(whole) // 2]
         portal.die()
 
-    with patch.object(sources._Stored, "read", half):
+    with patch.object(sources._StoredBackup, "read", half):
         assert portal.killed(lambda: restoring.run(restore_id)) == KILLED
-    until(lambda: databases.living() is None, "the server did not notice")
+    until(lambda: databases.running_restore() is None, "the server did not notice")
     assert recovery.settle()
     assert portal.there() == {portal.LIVE}
     assert Restore.objects.get(pk=restore_id).state == Restore.State.FAILED

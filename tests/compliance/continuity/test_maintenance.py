@@ -1,4 +1,4 @@
-"""Read-only mode: who switches it, what its wall holds, and how soon every process knows."""
+"""Read-only mode: who switches it, what its write guard refuses, and how soon every process knows."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from clinchat.lib import clock
 from clinchat.lib.queues import Queues
 from clinchat.schedule import EVERY
 from compliance.access import epoch, networks, people
-from compliance.continuity import maintenance, wall
+from compliance.continuity import maintenance, write_guard
 from compliance.continuity.maintenance import Kind
 from compliance.models import AuditEvent, Maintenance, NetworkBlock
 from tests import cast, processes
@@ -120,11 +120,11 @@ def test_without_a_database_it_stays_as_it_was(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_it_is_known_to_be_just_over() -> None:
-    assert not maintenance.just_over(wall.GRACE)
+    assert not maintenance.just_over(write_guard.GRACE)
     on()
-    assert not maintenance.just_over(wall.GRACE)
+    assert not maintenance.just_over(write_guard.GRACE)
     maintenance.end()
-    assert maintenance.just_over(wall.GRACE)
+    assert maintenance.just_over(write_guard.GRACE)
     assert not maintenance.just_over(timedelta())
 
 
@@ -158,7 +158,7 @@ def test_it_works_in_every_process_within_two_seconds() -> None:
             process.communicate()
 
 
-# ── The wall ──────────────────────────────────────────────────────────────────────────────────────────────────
+# ── The write guard ──────────────────────────────────────────────────────────────────────────────────────────────────
 
 
 @pytest.mark.parametrize(
@@ -179,7 +179,7 @@ def test_it_works_in_every_process_within_two_seconds() -> None:
 )
 def test_a_statement_that_writes_is_refused(statement: Any) -> None:
     on()
-    with connection.cursor() as cursor, pytest.raises(wall.ReadOnlyNow):
+    with connection.cursor() as cursor, pytest.raises(write_guard.ReadOnlyNow):
         cursor.execute(statement)
 
 
@@ -206,7 +206,7 @@ def test_the_wall_is_not_there_when_the_mode_is_off_or_set_aside() -> None:
     on()
     with maintenance.set_aside():
         Collection.objects.create(slug="b", name="B")
-    with pytest.raises(wall.ReadOnlyNow), transaction.atomic():
+    with pytest.raises(write_guard.ReadOnlyNow), transaction.atomic():
         Collection.objects.create(slug="c", name="C")
     maintenance.end()
     assert set(Collection.objects.values_list("slug", flat=True)) == {"a", "b"}
@@ -235,10 +235,10 @@ def test_networks_are_blocked_and_accounts_closed() -> None:
 
 
 def test_what_is_left_open_exists_and_says_why() -> None:
-    for label, why in (wall.OPEN | wall.TAKEN_AWAY).items():
+    for label, why in (write_guard.WRITABLE | write_guard.REVOCABLE).items():
         assert apps.get_model(label)
         assert why
-    assert not wall.OPEN.keys() & wall.TAKEN_AWAY.keys()
+    assert not write_guard.WRITABLE.keys() & write_guard.REVOCABLE.keys()
 
 
 # ── Tasks and commands ────────────────────────────────────────────────────────────────────────────────────────
@@ -246,10 +246,10 @@ def test_what_is_left_open_exists_and_says_why() -> None:
 
 def test_tasks_that_go_on_exist() -> None:
     app.loader.import_default_modules()
-    assert set(wall.GOES_ON) <= set(app.tasks)
-    assert wall.goes_on(app.tasks["compliance.tasks.seal_events"]), "by its queue"
-    assert not wall.goes_on(app.tasks["chat.tasks.answer_turn"])
-    left_out = {entry["task"] for entry in EVERY.values()} - set(wall.GOES_ON)
+    assert set(write_guard.TASKS_IN_READ_ONLY) <= set(app.tasks)
+    assert write_guard.runs_in_read_only(app.tasks["compliance.tasks.seal_events"]), "by its queue"
+    assert not write_guard.runs_in_read_only(app.tasks["chat.tasks.answer_turn"])
+    left_out = {entry["task"] for entry in EVERY.values()} - set(write_guard.TASKS_IN_READ_ONLY)
     assert "training.tasks.finish_overdue_attempts" in left_out
 
 
@@ -266,7 +266,7 @@ def test_a_task_that_somebody_waits_for_comes_again(monkeypatch: pytest.MonkeyPa
     run(task.name, "22222222-2222-4222-8222-222222222222")
     [(args, options)] = sent
     assert list(args) == ["22222222-2222-4222-8222-222222222222"]
-    assert options == {"countdown": wall.PUT_OFF_SECONDS, "task_id": "11111111-1111-4111-8111-111111111111"}
+    assert options == {"countdown": write_guard.RETRY_SECONDS, "task_id": "11111111-1111-4111-8111-111111111111"}
 
 
 def test_a_task_of_the_schedule_is_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +280,7 @@ def test_a_task_of_the_schedule_is_left_out(monkeypatch: pytest.MonkeyPatch) -> 
     maintenance.end()
     run("chat.tasks.fail_lost_answers")
     assert did == ["sessions"], "answers that waited have their turn first"
-    Maintenance.objects.update(ended_at=clock.now() - wall.GRACE)
+    Maintenance.objects.update(ended_at=clock.now() - write_guard.GRACE)
     maintenance.forget()
     run("chat.tasks.fail_lost_answers")
     assert did == ["sessions", "answers"]
@@ -304,7 +304,7 @@ def test_a_task_that_runs_into_the_wall_comes_again(monkeypatch: pytest.MonkeyPa
 def test_what_waits_is_done_once_when_the_mode_is_over(monkeypatch: pytest.MonkeyPatch) -> None:
     """With a real worker and the real queue."""
     did: list[Any] = []
-    monkeypatch.setattr(wall, "PUT_OFF_SECONDS", 1)
+    monkeypatch.setattr(write_guard, "RETRY_SECONDS", 1)
     monkeypatch.setattr("chat.uploads.read", did.append)
     monkeypatch.setattr("logging.config.dictConfig", lambda _: None)  # a worker sets up the lines of its whole process
     monkeypatch.setattr("compliance.logs.serve", lambda **_: None)
@@ -342,7 +342,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_a_command_that_writes_is_refused_and_migrate_is_not() -> None:
     on()
-    with pytest.raises(wall.ReadOnlyNow):
+    with pytest.raises(write_guard.ReadOnlyNow):
         call_command("load_demo", "--show")
     with connection.cursor() as cursor:
         cursor.execute("SET CONSTRAINTS ALL IMMEDIATE")  # it alters tables that this transaction has written to

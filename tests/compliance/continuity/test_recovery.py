@@ -54,22 +54,22 @@ def test_two_people(snapshot: Backup, asked_worker: list[str], django_capture_on
     with pytest.raises(recovery.SamePerson):
         recovery.approve(restore_id=asked.pk, actor=cast.otto())
     assert not asked_worker
-    with pytest.raises(recovery.NotDone):
+    with pytest.raises(recovery.NotFinished):
         recovery.accept(restore_id=asked.pk, actor=cast.carol())
-    with pytest.raises(recovery.NotDone):
+    with pytest.raises(recovery.NotFinished):
         recovery.undo(restore_id=asked.pk, actor=cast.carol(), reason="Test")
     with django_capture_on_commit_callbacks(execute=True):
         approved = recovery.approve(restore_id=asked.pk, actor=cast.carol())
     assert (approved.state, approved.decided_by) == (Restore.State.APPROVED, cast.carol())
     assert asked_worker == [str(asked.pk)]
     for late in (recovery.approve, recovery.cancel):
-        with pytest.raises(recovery.Decided):
+        with pytest.raises(recovery.AlreadyDecided):
             late(restore_id=asked.pk, actor=cast.audra())
 
 
 @pytest.mark.parametrize("typed", ["", "monday", "Mond", "Monday!"])
 def test_the_name_is_typed_out(typed: str, snapshot: Backup) -> None:
-    with pytest.raises(recovery.OtherName):
+    with pytest.raises(recovery.NameMismatch):
         request(snapshot, typed_name=typed)
     assert not Restore.objects.exists()
     assert request(snapshot, typed_name=" Monday ").backup == snapshot
@@ -77,7 +77,7 @@ def test_the_name_is_typed_out(typed: str, snapshot: Backup) -> None:
 
 def test_one_at_a_time(snapshot: Backup) -> None:
     first = request(snapshot)
-    with pytest.raises(recovery.AlreadyOpen):
+    with pytest.raises(recovery.AnotherRestoreOpen):
         request(snapshot, actor=cast.carol())
     recovery.cancel(restore_id=first.pk, actor=cast.carol())
     assert request(snapshot, actor=cast.carol()).state == Restore.State.REQUESTED
@@ -85,23 +85,23 @@ def test_one_at_a_time(snapshot: Backup) -> None:
 
 @pytest.mark.parametrize("state", ["waiting", "running", "failed", "pruned"])
 def test_only_a_complete_backup(state: str) -> None:
-    with pytest.raises(recovery.NotComplete):
+    with pytest.raises(recovery.BackupNotComplete):
         request(listed("Monday", state=state))
 
 
 def test_a_moment_must_be_in_the_store() -> None:
     now = clock.now()
     base = listed("Copy", kind="base", as_of=now - timedelta(hours=2))
-    with pytest.raises(recovery.NeedsMoment):
+    with pytest.raises(recovery.TargetTimeRequired):
         request(base)
-    with pytest.raises(recovery.OutOfReach):
+    with pytest.raises(recovery.TargetTimeOutOfRange):
         request(base, to_time=now)
     WalShipping.objects.create(since=now - timedelta(hours=3), as_of=now, position="0/0")
     for outside in (now + timedelta(seconds=1), now - timedelta(hours=2, seconds=1)):
-        with pytest.raises(recovery.OutOfReach):
+        with pytest.raises(recovery.TargetTimeOutOfRange):
             request(base, to_time=outside)
     before_the_copy = listed("Sunday", as_of=now - timedelta(minutes=150))
-    with pytest.raises(recovery.OutOfReach) as refused:
+    with pytest.raises(recovery.TargetTimeOutOfRange) as refused:
         request(before_the_copy, to_time=now - timedelta(minutes=130))
     up = timedelta(seconds=1) if now.microsecond else timedelta(0)  # a second that is named is one that can be typed
     first, last = (f"{one:%Y-%m-%d %H:%M:%S} UTC" for one in (now - timedelta(hours=2) + up, now))
@@ -110,7 +110,7 @@ def test_a_moment_must_be_in_the_store() -> None:
 
 
 def test_an_emergency_goes_back_to_the_newest_snapshot_before_a_deployment_or_a_restore() -> None:
-    with pytest.raises(recovery.NothingToGoBackTo):
+    with pytest.raises(recovery.NoRollbackTarget):
         recovery.request_rollback(typed_name="", reason="Test", actor=cast.otto())
     now = clock.now()
     listed("Older", type="pre_deployment", as_of=now - timedelta(hours=2))
@@ -202,10 +202,10 @@ def test_a_backup_that_was_altered_disturbs_nobody(settings: Any) -> None:
 @pytest.mark.usefixtures("live")
 def test_two_at_once_and_an_undo_that_fails_and_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = request(portal.snapshot(), actor=None)
-    with databases.hold(asked.pk) as held:
-        held.tell("keep")
+    with databases.restore_lock(asked.pk) as lock:
+        lock.report("keep")
         assert (recovery.status().running, recovery.status().step) == (True, "keep")
-        with pytest.raises(databases.AnotherRuns):
+        with pytest.raises(databases.RestoreInProgress):
             restoring.run(asked.pk)
         assert recovery.settle() == 0
     processes.until(lambda: not recovery.status().running, "the server never noticed that the session ended")
@@ -216,7 +216,7 @@ def test_two_at_once_and_an_undo_that_fails_and_is_tried_again(monkeypatch: pyte
 
     back = recovery.undo(restore_id=asked.pk, actor=None, reason="Test")
     with monkeypatch.context() as broken:
-        broken.setattr(databases, "exchange", lambda *_, **__: 1 / 0)
+        broken.setattr(databases, "switch_over", lambda *_, **__: 1 / 0)
         restoring.run(back.pk)
     back.refresh_from_db()
     asked.refresh_from_db()

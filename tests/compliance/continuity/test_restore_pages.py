@@ -63,8 +63,8 @@ def test_the_second_person_approves_and_the_page_follows_it() -> None:
     answer = client.post(address + "approve/", follow=True)
     assert "About to begin" in words(answer)
     Restore.objects.filter(pk=one.pk).update(state="running", step="load", started_at=clock.now())
-    with databases.hold(one.pk) as held:  # as the process has it that carries one out
-        held.tell("load")
+    with databases.restore_lock(one.pk) as lock:  # as the process has it that carries one out
+        lock.report("load")
         shown = words(client.get(address))
     assert shown.count('<li class="done">') == 3
     assert '<li class="now" aria-current="step">' in shown

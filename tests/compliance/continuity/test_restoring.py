@@ -24,7 +24,7 @@ from compliance.audit import seal, verify
 from compliance.continuity import programs
 from compliance.continuity.backup import backups
 from compliance.continuity.point_in_time import shipping, shipping_record
-from compliance.continuity.restore import databases, keeping, loading, recovery, restoring
+from compliance.continuity.restore import carry_over, databases, loading, recovery, restoring
 from compliance.models import (
     AuditEvent,
     AuditVerification,
@@ -193,7 +193,7 @@ def numbers_go_on_after_the_higher_and_months_are_those_of_the_live_trail() -> S
 
 def rights_and_settings_of_the_live_database_are_kept() -> Story:
     yield
-    with databases.connect(databases.CONTROL) as control:
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         control.execute(f"REVOKE TEMPORARY ON DATABASE {portal.LIVE} FROM PUBLIC")
         control.execute(f"ALTER DATABASE {portal.LIVE} SET lock_timeout = '7s'")
         control.execute(f"ALTER ROLE clinchat IN DATABASE {portal.LIVE} SET search_path = public, pg_temp")
@@ -226,7 +226,7 @@ def test_a_restore_tells_every_story_right_and_an_undo_brings_it_forth(monkeypat
     done = restored(backup)
     for story in stories:
         assert next(story, "the end") == "the end"
-    assert portal.there() == {portal.LIVE, restoring.names(done.pk).before}
+    assert portal.there() == {portal.LIVE, restoring.database_names(done.pk).previous}
 
     back = recovery.undo(restore_id=done.pk, actor=None, reason="Test")
     restoring.run(back.pk)
@@ -243,16 +243,16 @@ def test_a_restore_tells_every_story_right_and_an_undo_brings_it_forth(monkeypat
 
 
 def test_only_named_tables_are_taken_back() -> None:
-    taken = keeping.taken()
+    taken = carry_over.restored_tables()
     ours = {model.__name__: model._meta.db_table for model in apps.get_app_config("chat").get_models()}
     assert {name for name, table in ours.items() if table not in taken} == set(continuity.STAYS)
     assert {table.split("_")[0] for table in taken} == {"chat", "django"}
     assert not {"chat_drugtable", "chat_localinteraction"} & taken
     with databases.connect(databases.live_name()) as live:
-        keeping.require_whole(live)
+        carry_over.require_no_dangling_references(live)
         live.execute("ALTER TABLE compliance_notice ADD about uuid REFERENCES chat_document (id)")
-        with pytest.raises(keeping.Torn) as torn:
-            keeping.require_whole(live)
+        with pytest.raises(carry_over.DanglingReferences) as torn:
+            carry_over.require_no_dangling_references(live)
     assert "compliance_notice" in torn.value.words
 
 
@@ -299,7 +299,7 @@ def test_a_connection_that_is_lost_while_it_loads_changes_nothing(monkeypatch: p
 def test_an_owner_who_is_no_superuser_restores(settings: Any) -> None:
     """As deploy/postgres-init.sql sets it up: extensions that only a superuser may add are in a template."""
     beside = f"{portal.LIVE}_template"
-    with databases.connect(databases.CONTROL) as control:
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         control.execute("DROP ROLE IF EXISTS owner_of_it")
         control.execute("CREATE ROLE owner_of_it LOGIN CREATEDB")
         control.execute("GRANT pg_signal_backend TO owner_of_it")
@@ -333,7 +333,7 @@ def test_content_goes_back_to_a_moment_between_backups(monkeypatch: pytest.Monke
     finally:
         stop.set()
         shipper.join()
-        with databases.connect(databases.CONTROL) as control:
+        with databases.connect(databases.CONTROL_DATABASE) as control:
             control.execute("SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots")
     assert {one.title for one in Conversation.objects.all()} == {"Before", "Wanted"}
     assert done.report["as_of"] == wanted.isoformat()

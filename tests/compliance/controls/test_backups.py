@@ -18,9 +18,9 @@ from django.test import override_settings
 from clinchat.lib import clock
 from compliance.continuity.backup import backups, manifests, reading
 from compliance.continuity.backup.manifests import Manifest
-from compliance.continuity.controls import NEEDED
+from compliance.continuity.controls import REQUIRED_ASSERTIONS
 from compliance.continuity.drill import drills
-from compliance.continuity.restore import keeping
+from compliance.continuity.restore import carry_over
 from compliance.continuity.storage import keys, stores
 from compliance.continuity.storage.bucket import Bucket
 from compliance.controls import running
@@ -266,7 +266,7 @@ def test_only_canaries_are_forced(buckets: str, made: Manifest) -> None:
 
 
 def drill(**columns: Any) -> Drill:
-    answers = [{"key": key, "ok": True, "observed": "x"} for key in sorted(NEEDED)]
+    answers = [{"key": key, "ok": True, "observed": "x"} for key in sorted(REQUIRED_ASSERTIONS)]
     values = {"state": Drill.State.PASSED, "rto_seconds": 40.0, "rpo_seconds": 2.0, "assertions": answers}
     return Drill.objects.create(**values | columns)
 
@@ -301,10 +301,10 @@ def test_fault_a_drill_of_last_week() -> None:
     assert look("restore.drill_recent").failing == ["it was more than 7 days ago"]
 
 
-@pytest.mark.parametrize("key", sorted(NEEDED))
+@pytest.mark.parametrize("key", sorted(REQUIRED_ASSERTIONS))
 def test_fault_a_question_that_was_not_asked(key: str) -> None:
     """Whatever the row says of itself."""
-    drill(assertions=[{"key": other, "ok": True, "observed": ""} for other in NEEDED - {key}])
+    drill(assertions=[{"key": other, "ok": True, "observed": ""} for other in REQUIRED_ASSERTIONS - {key}])
     assert look("restore.drill_recent").failing == [f"not well answered: {key}"]
 
 
@@ -328,7 +328,9 @@ def test_fault_six_minutes_lost() -> None:
 
 def test_the_trail_from_the_dump() -> None:
     drill()
-    found = proven("restore.no_rewind", instead(keeping, "_taken", {*keeping._taken, AuditEvent}))
+    found = proven(
+        "restore.no_rewind", instead(carry_over, "_restored_models", {*carry_over._restored_models, AuditEvent})
+    )
     assert found.failing == ["table compliance_auditevent would come from the backup"]
 
 

@@ -14,7 +14,7 @@ from chat.models import Collection
 from clinchat.lib import clock
 from clinchat.middleware import ReadOnly
 from compliance.access import matrix, works_read_only
-from compliance.continuity import controls_maintenance, maintenance, wall
+from compliance.continuity import controls_maintenance, maintenance, write_guard
 from compliance.models import ControlResult
 from compliance.views import read_only
 from tests.breaking import instead, view
@@ -63,12 +63,12 @@ def test_fault_nobody_is_told_when_to_come_back(few: None, monkeypatch: pytest.M
 
 
 def test_fault_the_wall_has_a_hole(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wall, "_open", lambda verb, table: table == "chat_turn")
+    monkeypatch.setattr(write_guard, "_writable", lambda verb, table: table == "chat_turn")
     assert look(KEY).failing == ["a statement changes chat_turn"]
 
 
 def test_fault_there_is_no_wall(few: None, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wall, "_open", lambda verb, table: True)
+    monkeypatch.setattr(write_guard, "_writable", lambda verb, table: True)
     assert len(look(KEY).failing) > 40
 
 

@@ -1,7 +1,7 @@
-"""What a restored copy is asked about the library: questions whose answers the backup knows, and the nearest vectors.
+"""The chat app's part of restore drills: reference questions for a backup's manifest, and a vector search assertion.
 
-A known question is the title of a document. Whoever restores a backup asks it again, and must find the same passages.
-In the manifest, which anybody who reaches the store can read, the ids of version and passages stand for their words.
+A reference question is the title of a document. After a restore, the search must find the same passages for it. The
+manifest is not encrypted, so it has the ids of document version and passages instead of their text.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from chat.models import Collection, DocumentVersion, EmbeddingIndex
 from chat.pipeline.search import search
 from chat.pipeline.types import Question, Reader
 from compliance.continuity.backup import contents
-from compliance.continuity.drill.questions import Copy, question
+from compliance.continuity.drill.assertions import RestoredCopy, assertion
 
 QUESTIONS: Final = 5
 PASSAGES: Final = 5
-"""The best of each answer. Farther down, passages that are equally far may change places."""
+"""How many of the best passages are compared: farther down, equally distant ones may change places."""
 NEAREST: Final = 5
 NEAR: Final = """
 SELECT embedding::halfvec({dimensions}) <=> (
@@ -28,9 +28,9 @@ FROM chat_vector WHERE index_id = {index} AND live ORDER BY 1 LIMIT {nearest}
 
 
 def known() -> list[dict[str, Any]]:
-    """The first questions of the library and the ids of the passages found for each, best first.
+    """The reference questions and, for each, the ids of the passages found, best first.
 
-    The nearest vectors are found by looking at all of them: an approximate index that was built anew finds others.
+    The search is exact, without the vector index: an approximate (HNSW) index gives other results once it is rebuilt.
     """
     published = DocumentVersion.objects.filter(status=DocumentVersion.Status.PUBLISHED)
     reader = Reader(tuple(Collection.objects.order_by("pk").values_list("pk", flat=True)), everything=True)
@@ -48,9 +48,9 @@ def known() -> list[dict[str, Any]]:
     return found
 
 
-@question("vector_search")
-def vector_search(copy: Copy) -> tuple[bool, str]:
-    """The nearest of one stored vector: by the index, looking as far as it can, and by looking at every vector."""
+@assertion("vector_search")
+def vector_search(copy: RestoredCopy) -> tuple[bool, str]:
+    """With the widest search, the vector index finds the same nearest neighbors of a vector as an exact search."""
     index = EmbeddingIndex.objects.filter(state=EmbeddingIndex.State.ACTIVE).first()
     first = index.vectors.filter(live=True).order_by("chunk").values_list("chunk", flat=True).first() if index else None
     if index is None or first is None:

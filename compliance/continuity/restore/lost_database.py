@@ -1,8 +1,8 @@
-"""Bringing back a database that was lost: everything comes from a backup, and nobody is believed until they sign in.
+"""Disaster recovery: restores every table from a backup after the live database was lost (backup restore --everything).
 
-What was revoked or used up after the backup is unknown. So every session and token ends, every pending link and
-recovery code is void, no one-time code of this moment counts, and the trail says which of its seals are missing. Data
-keys come from beside the backup, not out of it: one that was destroyed does not return.
+What was revoked or used after the backup is unknown. So all sessions and tokens end, pending links and recovery codes
+become void, one-time codes of the current time are rejected, and an audit event names the seals that are missing. Data
+keys are read from the copy beside the backups, not from the dump: one that was destroyed does not return.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from clinchat.lib import clock
 from compliance import free_text, phi
 from compliance.access import epoch, sessions
 from compliance.audit import gaps
-from compliance.continuity import maintenance, wall
+from compliance.continuity import maintenance, write_guard
 from compliance.continuity.backup import key_copies, reading
 from compliance.continuity.refusals import ContinuityError
-from compliance.continuity.restore import databases, keeping, loading, restoring, sources
+from compliance.continuity.restore import carry_over, databases, loading, restoring, sources
 from compliance.continuity.storage import stores
 from compliance.continuity_forms import LONGEST_REASON
 from compliance.models import Authenticator, Backup, OneTimeLink, Restore
@@ -37,8 +37,8 @@ NO_REASON = "Not kept: it could not be checked for patient identifiers."
 OVER = "It was running when the backup was made."
 
 
-class HoldsPeople(ContinuityError):
-    """The database is not lost, and nobody said that it is to be replaced."""
+class DatabaseNotLost(ContinuityError):
+    """The live database has users, and `Request.replace` does not name it."""
 
     def __init__(self, live: str) -> None:
         super().__init__(
@@ -47,8 +47,8 @@ class HoldsPeople(ContinuityError):
         )
 
 
-class OtherTrail(ContinuityError):
-    """The checkpoints on this machine are of another audit trail than the backup's."""
+class AuditTrailMismatch(ContinuityError):
+    """The checkpoint files on this machine do not belong to the audit trail in the backup."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -58,38 +58,38 @@ class OtherTrail(ContinuityError):
 
 
 @dataclass(frozen=True)
-class Lost:
-    """What is known of everything that is to come back."""
+class Request:
+    """What an operator asks for. `key`: of the backup; `replace`: the name of a live database that may be replaced."""
 
     key: str
     reason: str
-    """As it was typed: it is masked once there is a database to know the hospital's terms by."""
+    """Unmasked: masking needs the hospital's terms, which are in the database that is to be restored."""
     to_time: datetime | None = None
     replace: str = ""
 
 
-def bring_back(lost: Lost) -> Restore:
-    """Restore everything, and leave ClinChat read-only until somebody accepts. Raises ContinuityError."""
+def restore_everything(request: Request) -> Restore:
+    """Restore the whole database; ClinChat stays read-only until the restore is accepted. Raises ContinuityError."""
     restore_id = uuid.uuid4()
-    there = restoring.names(restore_id)
-    with databases.hold(restore_id) as held:
-        _require_lost(held.control, there.live, lost.replace)
-        if lost.to_time is not None:  # else it is read when it is opened
-            sources.check(lost.key)
+    names = restoring.database_names(restore_id)
+    with databases.restore_lock(restore_id) as lock:
+        _require_lost(lock.control, names.live, request.replace)
+        if request.to_time is not None:  # else open_source verifies it
+            sources.verify(request.key)
         try:
-            with sources.opened(lost.key, lost.to_time) as source:
-                databases.create(held.control, there.new, like=there.live)
-                with databases.connect(there.new) as new:
-                    rights = keeping.extension_functions(new)
-                    loading.load(source, there.new, loading.contents(source, but_rights_on=rights))
-                    restoring.require_equal(source.rows, restoring.rows_of(new))
-                databases.copy_settings(held.control, there.new, like=there.live)
-                with databases.inside(there.new), wall.elsewhere():
-                    restore = _make_safe(restore_id, lost, source.as_of)
-            databases.leave()
-            databases.exchange(held.control, live=there.live, new=there.new, before=there.before)
+            with sources.open_source(request.key, request.to_time) as source:
+                databases.create(lock.control, names.new, like=names.live)
+                with databases.connect(names.new) as new:
+                    rights = carry_over.extension_functions(new)
+                    loading.load(source, names.new, loading.table_of_contents(source, without_acl_on=rights))
+                    restoring.require_same_rows(source.rows, restoring.row_figures(new))
+                databases.copy_settings(lock.control, names.new, like=names.live)
+                with databases.as_default(names.new), write_guard.unguarded():
+                    restore = _secure(restore_id, request, source.as_of)
+            databases.close_connections()
+            databases.switch_over(lock.control, live=names.live, new=names.new, before=names.previous)
         finally:
-            databases.drop(held.control, there.new)
+            databases.drop(lock.control, names.new)
     return restore
 
 
@@ -98,21 +98,21 @@ def _require_lost(control: psycopg.Connection, live: str, replace: str) -> None:
         return
     with databases.connect(live) as connection, suppress(psycopg.errors.UndefinedTable):
         if connection.execute("SELECT FROM compliance_user WHERE NOT is_service LIMIT 1").rowcount:
-            raise HoldsPeople(live)
+            raise DatabaseNotLost(live)
 
 
-def _make_safe(restore_id: uuid.UUID, lost: Lost, as_of: datetime) -> Restore:
-    came = key_copies.restore(stores.primary())
-    report = {"data_keys": came} | _shut_out()
-    _end_what_ran()
+def _secure(restore_id: uuid.UUID, request: Request, as_of: datetime) -> Restore:
+    data_keys = key_copies.restore(stores.primary())
+    report = {"data_keys": data_keys} | _revoke_everything()
+    _close_unfinished()
     with transaction.atomic():
-        backup = _on_record(lost.key)
+        backup = _ensure_backup_row(request.key)
         restore = Restore.objects.create(
             pk=restore_id,
             backup=backup,
-            to_time=lost.to_time,
+            to_time=request.to_time,
             emergency=True,
-            reason=_masked(lost.reason),
+            reason=_masked(request.reason),
             state=State.DONE,
             started_at=clock.now(),
             finished_at=clock.now(),
@@ -121,14 +121,14 @@ def _make_safe(restore_id: uuid.UUID, lost: Lost, as_of: datetime) -> Restore:
         maintenance.start(reason=restoring.BEING_RESTORED, kind=maintenance.Kind.RESTORE)
         epoch.bump()
     try:
-        gaps.note_restore(restore_id=str(restore_id), backup_key=lost.key, as_of=as_of)
+        gaps.note_restore(restore_id=str(restore_id), backup_key=request.key, as_of=as_of)
     except gaps.Unfit:
-        raise OtherTrail from None
+        raise AuditTrailMismatch from None
     return restore
 
 
 def _masked(reason: str) -> str:
-    """By the terms of the database that came back; where they cannot be read it is back all the same."""
+    """Masked with the terms of the restored database; NO_REASON where they cannot be read."""
     try:
         return free_text.masked(reason, where="restore.reason", longest=LONGEST_REASON)
     except (phi.PhiUnavailable, DatabaseError):
@@ -136,8 +136,8 @@ def _masked(reason: str) -> str:
 
 
 @transaction.atomic
-def _shut_out() -> dict[str, int]:
-    """Nothing that may have been revoked or used since opens anything."""
+def _revoke_everything() -> dict[str, int]:
+    """End or void every credential that may have been revoked or used since the backup. Returns the counts."""
     step = int(clock.now().timestamp()) // STEP_SECONDS + TOLERANCE
     return {
         "sessions_ended": sessions.end_all(None, reason="a backup was restored"),
@@ -148,8 +148,8 @@ def _shut_out() -> dict[str, int]:
 
 
 @transaction.atomic
-def _end_what_ran() -> None:
-    """What the backup caught in the middle."""
+def _close_unfinished() -> None:
+    """Close the rows of restores and backups that were unfinished at the moment of the backup."""
     restores = Restore.objects.all()
     restores.filter(state=State.REQUESTED).update(state=State.CANCELLED)
     restores.filter(state__in=(State.APPROVED, State.RUNNING)).update(state=State.FAILED, failure=OVER)
@@ -160,8 +160,8 @@ def _end_what_ran() -> None:
         maintenance.end(kind=maintenance.Kind.RESTORE)
 
 
-def _on_record(key: str) -> Backup:
-    """The row of the backup itself, which in its own dump is still being made."""
+def _ensure_backup_row(key: str) -> Backup:
+    """Create or complete the row of this backup: its own dump has it as still running, or not at all."""
     store = stores.primary()
     found, digest = reading.manifest_and_digest(store, key)
     known: dict[str, Any] = {

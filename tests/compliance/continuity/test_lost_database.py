@@ -19,7 +19,7 @@ from compliance.access.factors import Factor
 from compliance.audit import seal, verify
 from compliance.continuity import maintenance
 from compliance.continuity.backup import key_copies, reading
-from compliance.continuity.restore import databases, recovery, whole
+from compliance.continuity.restore import databases, lost_database, recovery
 from compliance.models import AuditVerification, Backup, OneTimeLink, Restore, Session, User
 from tests import cast
 from tests.compliance.continuity import portal
@@ -34,8 +34,8 @@ def live(template: None, transactional_db: None, tmp_path: Path) -> Iterator[Non
 
 
 def lose() -> None:
-    databases.leave()
-    with databases.connect(databases.CONTROL) as control:
+    databases.close_connections()
+    with databases.connect(databases.CONTROL_DATABASE) as control:
         databases.drop(control, portal.LIVE)
 
 
@@ -53,7 +53,7 @@ def test_everything_comes_back_and_everybody_signs_in_anew() -> None:
     assert seal.seal_all(), "events that the backup does not have"
     lose()
 
-    done = whole.bring_back(whole.Lost(backup.key, "The disk broke, call (617) 555-0182"))
+    done = lost_database.restore_everything(lost_database.Request(backup.key, "The disk broke, call (617) 555-0182"))
     assert done.reason.startswith("The disk broke, call [")
     assert "555-0182" not in done.reason
     assert (done.state, done.backup_id, done.requested_by) == (Restore.State.DONE, backup.pk, None)
@@ -89,12 +89,12 @@ def test_the_command_keeps_no_reason_that_nobody_could_check() -> None:
 
 def test_a_database_that_holds_people_is_replaced_only_by_name() -> None:
     backup = portal.snapshot()
-    with pytest.raises(whole.HoldsPeople) as refused:
-        whole.bring_back(whole.Lost(backup.key, "Test"))
+    with pytest.raises(lost_database.DatabaseNotLost) as refused:
+        lost_database.restore_everything(lost_database.Request(backup.key, "Test"))
     assert f"--replace-live {portal.LIVE}" in refused.value.words
-    with pytest.raises(whole.HoldsPeople):
-        whole.bring_back(whole.Lost(backup.key, "Test", replace="another"))
+    with pytest.raises(lost_database.DatabaseNotLost):
+        lost_database.restore_everything(lost_database.Request(backup.key, "Test", replace="another"))
     User.objects.filter(pk=cast.bob().pk).update(department="Since")
-    done = whole.bring_back(whole.Lost(backup.key, "Test", replace=portal.LIVE))
+    done = lost_database.restore_everything(lost_database.Request(backup.key, "Test", replace=portal.LIVE))
     assert User.objects.get(pk=cast.bob().pk).department != "Since"
     assert portal.there() == {portal.LIVE, f"{portal.LIVE}_before_{done.pk.hex[:8]}"}

@@ -1,4 +1,4 @@
-"""What the page of one restore shows: how far it is, and what its reader may do with it."""
+"""How a restore is presented on pages and in the API: tag, progress by step, and the actions a person may take."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from compliance.continuity.restore import databases
 from compliance.models import Backup, Restore, User
 
 State = Restore.State
-MOVING: Final = frozenset({State.APPROVED, State.RUNNING})
-"""It goes on by itself."""
-OVER: Final = frozenset({State.DONE, State.ACCEPTED, State.UNDONE})
+IN_PROGRESS: Final = frozenset({State.APPROVED, State.RUNNING})
+"""It proceeds without anybody's decision."""
+SWITCHED_OVER: Final = frozenset({State.DONE, State.ACCEPTED, State.UNDONE})
 STEPS: Final = {
     "read-only": "Read-only mode",
     "snapshot": "A snapshot of now, to be able to go back",
@@ -27,8 +27,8 @@ STEPS: Final = {
     "after": "What was withdrawn or removed since stays so",
     "switch": "Switched over",
 }
-"""In the order in which a restore takes them (restoring)."""
-_LOOKS: Final = {
+"""Name and text of each step, in order (restoring._Attempt.execute)."""
+_TAGS: Final = {
     State.REQUESTED: ("warn", "hourglass"),
     State.APPROVED: ("info", "hourglass"),
     State.RUNNING: ("info", "refresh-cw"),
@@ -38,14 +38,14 @@ _LOOKS: Final = {
     State.CANCELLED: ("", "circle"),
     State.UNDONE: ("", "rotate-ccw"),
 }
-BROKEN_OFF: Final = Tag("crit", "octagon-alert", "Broke off")
-YOURS: Final = "You asked for it; another person must approve."
+INTERRUPTED: Final = Tag("crit", "octagon-alert", "Broke off")
+OWN_REQUEST: Final = "You asked for it; another person must approve."
 NOT_YOUR_ROLE: Final = "Your role does not approve restores."
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One step of a restore, in words. `now`: it is at this one, or failed there."""
+    """One step of a restore. `now`: it is being done, or the restore failed in it."""
 
     words: str
     done: bool
@@ -53,8 +53,8 @@ class Step:
 
 
 @dataclass(frozen=True, slots=True)
-class Choices:
-    """What somebody may do with a restore as it stands. `why_not` says why they do not approve it."""
+class AllowedActions:
+    """What a person may do with a restore in its current state. `why_not`: why they cannot approve it, else empty."""
 
     approve: bool
     why_not: str
@@ -64,52 +64,53 @@ class Choices:
 
 
 def broken_off(restore: Restore) -> bool:
-    """Whether its row says that it runs, and nobody carries it out: within a minute recovery.settle puts that right."""
+    """Whether its row says RUNNING but no process holds its lock. recovery.settle repairs that within a minute."""
     if restore.state != State.RUNNING:
         return False
-    alive = databases.living()
-    return alive is None or alive[0] != str(restore.pk)
+    running = databases.running_restore()
+    return running is None or running.restore_id != str(restore.pk)
 
 
 def tag(restore: Restore) -> Tag:
     if broken_off(restore):
-        return BROKEN_OFF
-    look, icon = _LOOKS[State(restore.state)]
+        return INTERRUPTED
+    look, icon = _TAGS[State(restore.state)]
     return Tag(look, icon, restore.get_state_display())
 
 
-def open_one() -> Restore | None:
-    """The restore that is asked for, runs, or waits to be accepted. There is one at most."""
+def open_restore() -> Restore | None:
+    """The restore that is requested, running, or waiting to be accepted. A constraint allows one at most."""
     return Restore.objects.filter(state__in=Restore.OPEN).select_related("backup", "requested_by").first()
 
 
 def restorable(backup: Backup) -> bool:
-    """Whether somebody can ask to go back to it. What it holds is verified again before anything is written."""
+    """Whether a restore of it can be requested. The restore itself verifies its content once more."""
     return backup.kind == Backup.Kind.FULL and backup.state == Backup.State.COMPLETE and backup.verified_ok is not False
 
 
-def step_of(restore: Restore) -> str:
-    """Where it is. Of one that runs the server tells: its row is not written to any more towards the end."""
-    alive = databases.living() if restore.state == State.RUNNING else None
-    return alive.step if alive and alive.restore_id == str(restore.pk) else restore.step
+def current_step(restore: Restore) -> str:
+    """The step it is in. While it runs, from the lock holder: its row is not written after the live database becomes
+    read-only."""
+    running = databases.running_restore() if restore.state == State.RUNNING else None
+    return running.step if running and running.restore_id == str(restore.pk) else restore.step
 
 
 def steps(restore: Restore) -> Sequence[Step]:
-    """All of them, once it has begun: those that are done, and the one it is at or where it failed."""
+    """All steps with their progress; none before it has begun."""
     if restore.started_at is None:
         return []
-    over, names, step = restore.state in OVER, list(STEPS), step_of(restore)
+    finished, names, step = restore.state in SWITCHED_OVER, list(STEPS), current_step(restore)
     at = names.index(step) if step in STEPS else 0
-    return [Step(STEPS[name], over or n < at, not over and n == at) for n, name in enumerate(names)]
+    return [Step(STEPS[name], finished or n < at, not finished and n == at) for n, name in enumerate(names)]
 
 
-def choices(restore: Restore, user: User) -> Choices:
-    """What this person may do with it now."""
+def allowed_actions(restore: Restore, user: User) -> AllowedActions:
+    """What this person may do with the restore now. `approve` needs a second person."""
     approves, asks = allows(user, Action.APPROVE_RESTORE), allows(user, Action.ASK_RESTORE)
     waits, own = restore.state == State.REQUESTED, restore.requested_by_id == user.pk
-    return Choices(
+    return AllowedActions(
         approve=waits and approves and not own,
-        why_not=(YOURS if own else "" if approves else NOT_YOUR_ROLE) if waits else "",
+        why_not=(OWN_REQUEST if own else "" if approves else NOT_YOUR_ROLE) if waits else "",
         cancel=waits and asks,
         accept=restore.state == State.DONE and approves,
         undo=restore.state == State.DONE and asks and restore.before_id is not None,

@@ -1,7 +1,8 @@
-"""What must never come undone: who was shut out, what was ended or used up, and what the schema keeps that so with.
+"""Facts that a restore must not lose: revocations, used credentials, blocks and holds, and the schema objects that
+protect them.
 
-A drill asks the live database and the restored copy the same. Whatever stood before the moment of the copy, and still
-stands, must stand in the copy. Ids and numbers alone.
+A drill reads them from the live database and from the restored copy. Whatever holds live, and held before the moment of
+the copy, must hold in the copy. Facts are ids and numbers only.
 """
 
 from __future__ import annotations
@@ -26,8 +27,9 @@ from compliance.models import (
 from compliance.models.factors import STEP_SECONDS
 
 Facts = Mapping[str, list[str]]
+"""Kind → names, sorted."""
 SLACK: Final = timedelta(seconds=5)
-"""Between the time an act writes down and its commit."""
+"""Longest time between the timestamp that a row is given and its commit."""
 _OBJECTS: Final = {
     "triggers": """
         SELECT tgrelid::regclass::text || '.' || tgname || ' ' || tgenabled::text FROM pg_trigger
@@ -42,8 +44,8 @@ _OBJECTS: Final = {
 }
 
 
-def facts(before: datetime) -> Facts:
-    """What stands now and stood at that moment already, by its kind."""
+def revoked_before(before: datetime) -> Facts:
+    """The facts that hold in this database now and did so before that moment, by kind."""
     moment = before - SLACK
     step = int(moment.timestamp()) // STEP_SECONDS - 1
     found: dict[str, Iterable[tuple[Any, ...]]] = {
@@ -59,8 +61,8 @@ def facts(before: datetime) -> Facts:
     return {kind: sorted(":".join(map(str, row)) for row in rows) for kind, rows in found.items()}
 
 
-def objects() -> Facts:
-    """Triggers, usable indexes and validated constraints, by name."""
+def schema_objects() -> Facts:
+    """Names of the triggers (with their mode), valid indexes and validated constraints, by kind."""
     found = {}
     with connection.cursor() as cursor:
         for kind, statement in _OBJECTS.items():
@@ -69,7 +71,7 @@ def objects() -> Facts:
     return found
 
 
-def lost(live: Facts, copy: Facts) -> dict[str, list[str]]:
-    """What of the live database the copy does not have, by its kind."""
-    gone = {kind: sorted(set(names) - set(copy.get(kind, []))) for kind, names in live.items()}
-    return {kind: names for kind, names in gone.items() if names}
+def missing(live: Facts, copy: Facts) -> dict[str, list[str]]:
+    """What the live database has and the copy does not, by kind."""
+    absent = {kind: sorted(set(names) - set(copy.get(kind, []))) for kind, names in live.items()}
+    return {kind: names for kind, names in absent.items() if names}

@@ -1,7 +1,7 @@
-"""The wall behind the forms: while ClinChat is read-only, no statement writes to a table of the product.
+"""The write guard of read-only mode: refuses every SQL statement that writes to a product table.
 
-The middleware refuses requests before a view runs. This holds whatever gets past it or never went through it: a view
-that writes though it was asked to read, a task, a command.
+The middleware refuses writing requests before their view runs. The guard is the second line, as a wrapper around each
+statement of Django's connections: for views that write on GET, tasks and commands.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from compliance.continuity import maintenance
 
 SIGN_IN: Final = "people sign in, and nothing stops their sessions from ending"
 TRAIL: Final = "what happens is on record, and sealed"
-TAKEN: Final = "rights that are taken away are gone at once"
+REVOKED: Final = "rights that are taken away are gone at once"
 RECOVERY: Final = "what is done about it"
 CHECKS: Final = "checks go on, and whoever has to know is told"
-OPEN: Final = {
+WRITABLE: Final = {
     "compliance.AccessEpoch": SIGN_IN,
     "compliance.AuditEvent": TRAIL,
     "compliance.AuditVerification": TRAIL,
@@ -39,7 +39,7 @@ OPEN: Final = {
     "compliance.IntegrityRun": RECOVERY,
     "compliance.KnownPlace": SIGN_IN,
     "compliance.Maintenance": RECOVERY,
-    "compliance.NetworkBlock": TAKEN,
+    "compliance.NetworkBlock": REVOKED,
     "compliance.Notice": CHECKS,
     "compliance.OneTimeLink": SIGN_IN,
     "compliance.Restore": RECOVERY,
@@ -56,15 +56,15 @@ OPEN: Final = {
     "otp_static.StaticDevice": SIGN_IN,
     "otp_static.StaticToken": SIGN_IN,
 }
-"""Models that are written all the same, and why. A restore takes none of them back."""
-TAKEN_AWAY: Final = {
-    "compliance.CampaignItem": TAKEN,
-    "compliance.Clearance": TAKEN,
-    "compliance.RoleAssignment": TAKEN,
-    "compliance.RoleRequest": TAKEN,
+"""Models whose tables may be written in read-only mode, and why. A restore takes none of them from the backup."""
+REVOCABLE: Final = {
+    "compliance.CampaignItem": REVOKED,
+    "compliance.Clearance": REVOKED,
+    "compliance.RoleAssignment": REVOKED,
+    "compliance.RoleRequest": REVOKED,
 }
-"""Models of which rows are changed and removed, and none is added."""
-GOES_ON: Final = {
+"""Models whose rows may be updated and deleted in read-only mode, but not inserted."""
+TASKS_IN_READ_ONLY: Final = {
     "chat.tasks.keep_interactions_backup": "it writes a folder, for when the database is away",
     "compliance.tasks.end_sessions": SIGN_IN,
     "compliance.tasks.run_all_checks": CHECKS,
@@ -75,12 +75,12 @@ GOES_ON: Final = {
     "compliance.tasks.verify_all": TRAIL,
     "compliance.tasks.verify_recent": TRAIL,
 }
-"""Tasks that run all the same, beside those of GOING_ON."""
-GOING_ON: Final = frozenset({Queues.RECOVERY, Queues.SEALING})
-PUT_OFF_SECONDS: Final = 15
-"""After so long a task that somebody waits for is tried again."""
-GRACE: Final = timedelta(seconds=4 * PUT_OFF_SECONDS)
-"""So long after the mode has ended nobody's work is declared lost for having waited."""
+"""Tasks that run in read-only mode, besides those of QUEUES_IN_READ_ONLY."""
+QUEUES_IN_READ_ONLY: Final = frozenset({Queues.RECOVERY, Queues.SEALING})
+RETRY_SECONDS: Final = 15
+"""A task that is not scheduled is put off by this long, again and again until the mode ends."""
+GRACE: Final = timedelta(seconds=4 * RETRY_SECONDS)
+"""For this long after the mode has ended, work that was put off does not count as lost."""
 _STATEMENT: Final = re.compile(r"\s*(?:INSERT|UPDATE|DELETE|TRUNCATE|COPY|MERGE|WITH)\b", re.IGNORECASE)
 _WRITES: Final = re.compile(
     r"\b(INSERT\s+INTO|MERGE\s+INTO|UPDATE|DELETE\s+FROM|TRUNCATE(?:\s+TABLE)?|COPY)\s+(?:ONLY\s+)?"
@@ -89,11 +89,11 @@ _WRITES: Final = re.compile(
 )
 
 
-_elsewhere: ContextVar[bool] = ContextVar("elsewhere", default=False)
+_unguarded: ContextVar[bool] = ContextVar("unguarded", default=False)
 
 
 class ReadOnlyNow(Exception):
-    """Nothing was written: ClinChat is read-only. `mode` is what is on, for whoever says so to a person."""
+    """A statement was refused because ClinChat is read-only. `mode`: which mode is on, for messages to people."""
 
     words: ClassVar[str] = "ClinChat is read-only at the moment. Nothing was stored."
 
@@ -103,44 +103,44 @@ class ReadOnlyNow(Exception):
 
 
 @contextmanager
-def elsewhere() -> Iterator[None]:
-    """Inside, the connection is to a database that is being made ready, and nobody sees yet: it is written to."""
-    token = _elsewhere.set(True)
+def unguarded() -> Iterator[None]:
+    """Inside, the guard is off: for a restore, whose connection leads to the new database that is not yet live."""
+    token = _unguarded.set(True)
     try:
         yield
     finally:
-        _elsewhere.reset(token)
+        _unguarded.reset(token)
 
 
-def refuse(execute: Callable[..., Any], statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
-    """Wraps every statement of a connection. Raises ReadOnlyNow for one that writes where nothing is written now."""
+def guard(execute: Callable[..., Any], statement: Any, params: Any, many: bool, context: dict[str, Any]) -> Any:
+    """A wrapper for execute (Django: connection.execute_wrappers). Raises ReadOnlyNow for a refused statement."""
     text = statement if isinstance(statement, str) else statement.as_string(context["connection"].connection)
     if text[:6] != "SELECT" and _STATEMENT.match(text):
-        closed = any(not _open(verb[:6].upper(), table.lower()) for verb, table in _WRITES.findall(text))
-        if closed and not _elsewhere.get() and (mode := maintenance.current()) is not None:
+        guarded = any(not _writable(verb[:6].upper(), table.lower()) for verb, table in _WRITES.findall(text))
+        if guarded and not _unguarded.get() and (mode := maintenance.current()) is not None:
             raise ReadOnlyNow(mode)
     return execute(statement, params, many, context)
 
 
-def on_connection(connection: Any, **_: Any) -> None:
-    """Runs for each new connection of a thread (Django's connection_created). Other databases are no business of it."""
-    if connection.alias == DEFAULT_DB_ALIAS and refuse not in connection.execute_wrappers:
-        connection.execute_wrappers.insert(0, refuse)
+def install(connection: Any, **_: Any) -> None:
+    """Receiver of connection_created: puts the guard around each new connection to the default database."""
+    if connection.alias == DEFAULT_DB_ALIAS and guard not in connection.execute_wrappers:
+        connection.execute_wrappers.insert(0, guard)
 
 
-def goes_on(task: Any) -> bool:
-    """Whether the task runs while ClinChat is read-only."""
-    return task.name in GOES_ON or task.queue in GOING_ON
+def runs_in_read_only(task: Any) -> bool:
+    """Whether the task (of Celery) runs in read-only mode."""
+    return task.name in TASKS_IN_READ_ONLY or task.queue in QUEUES_IN_READ_ONLY
 
 
-def comes_again(task: Any) -> bool:
-    """Whether beat sends the task anyway, so that one left out is made up for by the next."""
+def is_scheduled(task: Any) -> bool:
+    """Whether beat sends the task periodically, so that a run can be skipped instead of put off."""
     return task.name in {entry["task"] for entry in settings.CELERY_BEAT_SCHEDULE.values()}
 
 
 @cache
-def _open(verb: str, table: str) -> bool:
-    return table in _tables(OPEN) or (verb in {"UPDATE", "DELETE"} and table in _tables(TAKEN_AWAY))
+def _writable(verb: str, table: str) -> bool:
+    return table in _tables(WRITABLE) or (verb in {"UPDATE", "DELETE"} and table in _tables(REVOCABLE))
 
 
 def _tables(labels: dict[str, str]) -> set[str]:

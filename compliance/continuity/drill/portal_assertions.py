@@ -1,4 +1,5 @@
-"""The questions of the compliance app: figures, trail, people, codes, blocks, sign-in, sealed values."""
+"""The compliance app's assertions: figures of the manifest, audit trail, accounts, used codes, network blocks, sign-in,
+encrypted values."""
 
 from __future__ import annotations
 
@@ -15,12 +16,20 @@ from psycopg import sql
 from clinchat.lib.keys import Unsealable
 from clinchat.lib.sealed_field import SealedField
 from compliance import audit
-from compliance import data_keys as keys_of_conversations
+from compliance import data_keys as conversation_keys
 from compliance.access.roles import Role
 from compliance.audit import guards, seal, verify
 from compliance.continuity.backup import contents, figures
-from compliance.continuity.drill import standing
-from compliance.continuity.drill.questions import CannotAsk, Copy, clock_at, listed, question, so_unless, step_time
+from compliance.continuity.drill import invariants
+from compliance.continuity.drill.assertions import (
+    CannotEvaluate,
+    RestoredCopy,
+    assertion,
+    clock_at,
+    listed,
+    passed_unless,
+    step_time,
+)
 from compliance.controls import canary, visits
 from compliance.models import (
     Authenticator,
@@ -35,8 +44,8 @@ from compliance.models import (
 from compliance.models.factors import STEP_SECONDS
 
 Figures = Mapping[str, Mapping[str, Any]]
-TRIED: Final = 3
-"""People, apps and networks that are tried through the application itself; of all others the figures are compared."""
+SAMPLE: Final = 3
+"""How many accounts, authenticators and networks are tried through the application. The facts of all are compared."""
 _SEQUENCES: Final = """
 SELECT s.oid::regclass::text, t.oid::regclass::text, a.attname FROM pg_class s
 JOIN pg_depend d ON d.objid = s.oid AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
@@ -44,41 +53,41 @@ JOIN pg_class t ON t.oid = d.refobjid JOIN pg_attribute a ON a.attrelid = t.oid 
 WHERE s.relkind = 'S' AND s.relnamespace = 'public'::regnamespace ORDER BY 1
 """
 
-# ── Figures: as the manifest has them ─────────────────────────────────────────────────────────────────────────────
+# ── Figures of the manifest ───────────────────────────────────────────────────────────────────────────────────────
 
 
-@question("schema")
-def schema(copy: Copy) -> tuple[bool, str]:
-    """The migrations that were applied, and constraints that hold."""
+@assertion("schema")
+def schema(copy: RestoredCopy) -> tuple[bool, str]:
+    """Applied migrations equal the manifest's, and every constraint of the live database exists."""
     executor = MigrationExecutor(connection)
     applied = sorted(f"{app}.{name}" for app, name in executor.recorder.applied_migrations())
     waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
     wanted = sorted(copy.manifest["schema"]["migrations"])
     if applied == wanted and waiting:
-        raise CannotAsk(f"it was made by an older release, {len(waiting)} migrations before this one.")
-    missing = {*copy.objects.get("constraints", [])} - {*standing.objects()["constraints"]}
+        raise CannotEvaluate(f"it was made by an older release, {len(waiting)} migrations before this one.")
+    missing = {*copy.live_objects.get("constraints", [])} - {*invariants.schema_objects()["constraints"]}
     if missing:
         return False, f"without {listed(sorted(missing))}"
     return applied == wanted, f"{len(applied)} migrations of {len(wanted)}"
 
 
-@question("rows")
-def rows(copy: Copy) -> tuple[bool, str]:
-    """How many rows each table has."""
+@assertion("rows")
+def rows(copy: RestoredCopy) -> tuple[bool, str]:
+    """Each table has as many rows as the manifest says."""
     found, other = _compared(copy, "rows")
     total = sum(one["rows"] for one in found.values())
-    return so_unless(other, f"{total:,} rows in {len(found)} tables", "other in")
+    return passed_unless(other, f"{total:,} rows in {len(found)} tables", "other in")
 
 
-@question("checksums")
-def checksums(copy: Copy) -> tuple[bool, str]:
-    """What stands in them."""
+@assertion("checksums")
+def checksums(copy: RestoredCopy) -> tuple[bool, str]:
+    """The checksum over each table's rows is the manifest's."""
     found, other = _compared(copy, "sum")
-    return so_unless(other, f"{len(found)} tables", "other in")
+    return passed_unless(other, f"{len(found)} tables", "other in")
 
 
-def _compared(copy: Copy, what: str) -> tuple[Figures, list[str]]:
-    """The figures of each table as they are, and the tables of which the manifest says something else."""
+def _compared(copy: RestoredCopy, what: str) -> tuple[Figures, list[str]]:
+    """The figures of all tables, and the names of those whose figure `what` differs from the manifest's."""
     wanted: Figures = copy.manifest["rows"]
     with connection.cursor() as cursor:
         found = figures.table_checksums(cursor)
@@ -86,25 +95,25 @@ def _compared(copy: Copy, what: str) -> tuple[Figures, list[str]]:
     return found, [name for name in tables if wanted.get(name, {}).get(what) != found.get(name, {}).get(what)]
 
 
-@question("data_keys")
-def data_keys(copy: Copy) -> tuple[bool, str]:
-    """A backup holds no key of a conversation: what was erased must stay noise in it."""
+@assertion("data_keys")
+def data_keys(copy: RestoredCopy) -> tuple[bool, str]:
+    """The dump contains no data key, so that values erased later stay unreadable in it (crypto-erase)."""
     found = DataKey.objects.count()
     return found == 0, f"{found} keys of conversations"
 
 
-@question("seal")
-def newest_seal(copy: Copy) -> tuple[bool, str]:
-    """The trail ends where the manifest says it does."""
+@assertion("seal")
+def newest_seal(copy: RestoredCopy) -> tuple[bool, str]:
+    """Number of the newest seal and count of events equal the manifest's."""
     with connection.cursor() as cursor:
         found = figures.audit_head(cursor)
     wanted = copy.manifest["audit"]
     return found == wanted, f"seal {found['seal']} and {found['events']:,} events, {wanted['seal']} in the manifest"
 
 
-@question("sequences")
-def sequences(copy: Copy) -> tuple[bool, str]:
-    """The next number of each sequence is not taken."""
+@assertion("sequences")
+def sequences(copy: RestoredCopy) -> tuple[bool, str]:
+    """The next value of each sequence is greater than any in its column."""
     behind, found = [], 0
     with connection.cursor() as cursor:
         cursor.execute(_SEQUENCES)
@@ -115,51 +124,51 @@ def sequences(copy: Copy) -> tuple[bool, str]:
             cursor.execute(statement.format(column=sql.Identifier(column), table=_named(table), name=_named(name)))
             found += 1
             behind += [name] if cursor.fetchone()[0] else []
-    return so_unless(behind, f"{found} sequences", "behind:")
+    return passed_unless(behind, f"{found} sequences", "behind:")
 
 
 def _named(name: str) -> sql.Composable:
     return sql.Identifier(*(part.strip('"') for part in name.split(".")))
 
 
-@question("indexes")
-def indexes(copy: Copy) -> tuple[bool, str]:
-    """Every index of the live database, usable; those of vectors among them."""
-    found = standing.objects()["indexes"]
+@assertion("indexes")
+def indexes(copy: RestoredCopy) -> tuple[bool, str]:
+    """Every index of the live database exists, vector indexes included, and all indexes are valid."""
+    found = invariants.schema_objects()["indexes"]
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT indexrelid::regclass::text FROM pg_index JOIN pg_class c ON c.oid = indexrelid "
             "WHERE NOT (indisvalid AND indisready) AND c.relnamespace = 'public'::regnamespace"
         )
         unusable = [name for (name,) in cursor.fetchall()]
-    gone = sorted({*copy.objects.get("indexes", [])} - {*found}) + unusable
-    return so_unless(gone, f"{len(found)} indexes", "without")
+    gone = sorted({*copy.live_objects.get("indexes", [])} - {*found}) + unusable
+    return passed_unless(gone, f"{len(found)} indexes", "without")
 
 
-@question("passages")
-def passages(copy: Copy) -> tuple[bool, str]:
-    """Questions the manifest knows the answers to are given the same ones."""
+@assertion("passages")
+def passages(copy: RestoredCopy) -> tuple[bool, str]:
+    """The search finds the same passages for the reference questions as when the backup was made."""
     wanted, found = copy.manifest["questions"], contents.known_questions()
     if wanted is None or found is None:
-        raise CannotAsk("the search does not work here, or did not where the backup was made.")
+        raise CannotEvaluate("the search does not work here, or did not where the backup was made.")
     return found == wanted, f"{sum(one in wanted for one in found)} of {len(wanted)} questions with the same passages"
 
 
-# ── The trail ─────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Audit trail ───────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@question("triggers")
-def triggers(copy: Copy) -> tuple[bool, str]:
-    """What records and what refuses changes is there and switched on."""
-    found = standing.objects()["triggers"]
+@assertion("triggers")
+def triggers(copy: RestoredCopy) -> tuple[bool, str]:
+    """The triggers that record changes or refuse them exist and are enabled."""
+    found = invariants.schema_objects()["triggers"]
     wrong = sorted({f"{kind} {place}" for kind, place, _ in guards.weaknesses()})
-    wrong += sorted({*copy.objects.get("triggers", [])} - {*found})
-    return so_unless(wrong, f"{len(found)} triggers")
+    wrong += sorted({*copy.live_objects.get("triggers", [])} - {*found})
+    return passed_unless(wrong, f"{len(found)} triggers")
 
 
-@question("trail_continues", lasting=True)
-def trail_continues(copy: Copy) -> tuple[bool, str]:
-    """An event is written and sealed, behind the last one that was."""
+@assertion("trail_continues", commits=True)
+def trail_continues(copy: RestoredCopy) -> tuple[bool, str]:
+    """A new event can be written and is sealed in a new seal, after the restored ones."""
     before = Seal.objects.order_by("-number").first()
     event = audit.record(code=audit.Code.SYS_RESTORE, action=audit.Crude.EXECUTE, detail={"drill": True})
     seal.seal_all(streams=False)
@@ -170,33 +179,33 @@ def trail_continues(copy: Copy) -> tuple[bool, str]:
     return ok, f"an event was sealed at place {leaf.position}, in seal {leaf.seal.number}"
 
 
-@question("trail")
-def trail(copy: Copy) -> tuple[bool, str]:
-    """Every event, seal and checkpoint, read again."""
+@assertion("trail")
+def trail(copy: RestoredCopy) -> tuple[bool, str]:
+    """A full verification of all events, seals and checkpoints finds no problem."""
     report = verify.verify(scope=verify.Scope.FULL)
     kinds = sorted({problem.kind for problem in report.problems})
-    said = f"{report.events:,} events in {report.seals:,} seals"
-    return report.ok, said + (f", {report.count} problems: {listed(kinds)}" if kinds else "")
+    seen = f"{report.events:,} events in {report.seals:,} seals"
+    return report.ok, seen + (f", {report.count} problems: {listed(kinds)}" if kinds else "")
 
 
 # ── People ────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@question("people")
-def people(copy: Copy) -> tuple[bool, str]:
-    """Who was shut out stays shut out: accounts, sign-ins, tokens, clearances; some are tried in the application."""
-    wrong = _lost(copy, "closed accounts", "revoked sign-ins", "revoked tokens", "revoked clearances", "holds")
+@assertion("people")
+def people(copy: RestoredCopy) -> tuple[bool, str]:
+    """Closed accounts, revoked sign-ins, tokens and clearances, and holds are still so; some accounts are tried."""
+    wrong = _missing(copy, "closed accounts", "revoked sign-ins", "revoked tokens", "revoked clearances", "holds")
     wrong += _other_figures(copy)
     wrong += [f"session of {user}" for user in Session.objects.filter(user__is_active=False).values_list("user")[:5]]
-    closed = list(User.objects.filter(is_active=False, is_service=False).order_by("-closed_at", "pk")[:TRIED])
+    closed = list(User.objects.filter(is_active=False, is_service=False).order_by("-closed_at", "pk")[:SAMPLE])
     with visits.apart("restore.drill_recent"):
         wrong += [f"account {one.pk} opens" for one in closed if _opens(one)]
-    number = len(copy.live.get("closed accounts", []))
-    return so_unless(wrong, f"{number} closed accounts, {len(closed)} tried")
+    number = len(copy.live_facts.get("closed accounts", []))
+    return passed_unless(wrong, f"{number} closed accounts, {len(closed)} tried")
 
 
-def _other_figures(copy: Copy) -> list[str]:
-    """Of what must never become less; the backup itself has what its manifest says."""
+def _other_figures(copy: RestoredCopy) -> list[str]:
+    """Names of the counts in figures.people that are lower than the manifest's."""
     with connection.cursor() as cursor:
         found = figures.access_counts(cursor)
     wanted = copy.manifest["people"]
@@ -208,11 +217,11 @@ def _opens(user: User) -> bool:
     return browser.get(reverse("settings")).status_code == 200
 
 
-@question("used_codes")
-def used_codes(copy: Copy) -> tuple[bool, str]:
-    """Codes that were used, and links: the last code of some authenticators is shown again, at its own time."""
-    wrong = _lost(copy, "used codes", "used links")
-    devices = list(Authenticator.objects.filter(confirmed=True, last_t__gte=0).order_by("-last_t", "pk")[:TRIED])
+@assertion("used_codes")
+def used_codes(copy: RestoredCopy) -> tuple[bool, str]:
+    """Used one-time codes and links are refused: the last code of some authenticators is replayed at its own time."""
+    wrong = _missing(copy, "used codes", "used links")
+    devices = list(Authenticator.objects.filter(confirmed=True, last_t__gte=0).order_by("-last_t", "pk")[:SAMPLE])
     if not devices:  # nobody has used a code yet
         devices = [canary.used_code(canary.account())]
     for device in devices:
@@ -220,8 +229,8 @@ def used_codes(copy: Copy) -> tuple[bool, str]:
             code = f"{device.totp.token():06d}"
             wrong += [f"code of {device.uuid}"] if _accepted(device, code, last_t=device.last_t) else []
             if not _accepted(device, code, last_t=device.last_t - 1):
-                raise CannotAsk("an authenticator does not know its own code.")
-    return so_unless(wrong, f"{len(devices)} codes shown again")
+                raise CannotEvaluate("an authenticator does not know its own code.")
+    return passed_unless(wrong, f"{len(devices)} codes shown again")
 
 
 def _accepted(device: Authenticator, code: str, *, last_t: int) -> bool:
@@ -230,34 +239,34 @@ def _accepted(device: Authenticator, code: str, *, last_t: int) -> bool:
     return device.verify_token(code)
 
 
-@question("blocks")
-def blocks(copy: Copy) -> tuple[bool, str]:
-    """Networks that were shut out stay so: a request from some of them is answered with a refusal."""
+@assertion("blocks")
+def blocks(copy: RestoredCopy) -> tuple[bool, str]:
+    """Blocked networks are still blocked: requests from some of them are answered with 403."""
     from compliance.access import networks
 
-    wrong = _lost(copy, "blocked networks")
-    live = list(NetworkBlock.objects.filter(ended_at=None, ends_at=None).order_by("made_at", "pk")[:TRIED])
+    wrong = _missing(copy, "blocked networks")
+    live = list(NetworkBlock.objects.filter(ended_at=None, ends_at=None).order_by("made_at", "pk")[:SAMPLE])
     with visits.apart("restore.drill_recent"):
         networks.forget()
         for one in live:
             browser = canary.client(source=str(one.network.network_address))
             wrong += [f"{one.network} is answered"] if browser.get(reverse("signin")).status_code != 403 else []
         if canary.client().get(reverse("signin")).status_code != 200:
-            raise CannotAsk("nobody is answered.")
-    number = len(copy.live.get("blocked networks", []))
-    return so_unless(wrong, f"{number} blocked, {len(live)} tried")
+            raise CannotEvaluate("nobody is answered.")
+    number = len(copy.live_facts.get("blocked networks", []))
+    return passed_unless(wrong, f"{number} blocked, {len(live)} tried")
 
 
-def _lost(copy: Copy, *kinds: str) -> list[str]:
-    """What stands in the live database, stood at the moment of the copy, and does not stand in it."""
-    wanted = {kind: copy.live.get(kind, []) for kind in kinds}
-    gone = standing.lost(wanted, standing.facts(copy.before))
+def _missing(copy: RestoredCopy, *kinds: str) -> list[str]:
+    """Facts of these kinds that the copy lacks, counted by kind (invariants)."""
+    wanted = {kind: copy.live_facts.get(kind, []) for kind in kinds}
+    gone = invariants.missing(wanted, invariants.revoked_before(copy.as_of))
     return [f"{len(names)} {kind}" for kind, names in gone.items()]
 
 
-@question("sign_in")
-def sign_in(copy: Copy) -> tuple[bool, str]:
-    """Somebody signs in with password and code, through the whole application, and sees their page."""
+@assertion("sign_in")
+def sign_in(copy: RestoredCopy) -> tuple[bool, str]:
+    """A new account signs in with password and code through the views, and opens a page."""
     person = canary.person(Role.CLINICIAN, signed_in=False, cleared=True)
     device = Authenticator.objects.get(user=person.user)
     with visits.apart("restore.drill_recent"):
@@ -268,15 +277,14 @@ def sign_in(copy: Copy) -> tuple[bool, str]:
     return page.status_code == 200, f"password and code were sent, the next page was answered with {page.status_code}"
 
 
-# ── Sealed values ─────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Encrypted values ──────────────────────────────────────────────────────────────────────────────────────────────
 
 
-@question("sealed_values")
-def sealed_values(copy: Copy) -> tuple[bool, str]:
-    """The newest value of each sealed column opens, with the keys of this installation and those of conversations that
-    lie beside the backups."""
+@assertion("sealed_values")
+def sealed_values(copy: RestoredCopy) -> tuple[bool, str]:
+    """The newest value of each SealedField decrypts, with this installation's keys and the copy of the data keys."""
     if copy.data_keys:
-        keys_of_conversations.load(copy.data_keys.encode("ascii"))
+        conversation_keys.load(copy.data_keys.encode("ascii"))
     opened, empty, wrong = 0, 0, []
     for model in apps.get_models():
         for one in model._meta.get_fields():  # noqa: SLF001  # documented by Django
@@ -291,11 +299,11 @@ def sealed_values(copy: Copy) -> tuple[bool, str]:
                 opened += 1
             except Unsealable:
                 wrong.append(f"{model._meta.db_table}.{one.column}")  # noqa: SLF001  # as above
-    return so_unless(wrong, f"{opened} columns open, {empty} are empty", "not:")
+    return passed_unless(wrong, f"{opened} columns open, {empty} are empty", "not:")
 
 
 def _newest(model: type[Model], column: SealedField) -> Model | None:
-    """What was sealed with the key of a conversation that was destroyed is meant to stay shut."""
+    """The newest row with a value in the column; none of a conversation whose data key was destroyed."""
     found = model._default_manager.exclude(**{f"{column.attname}__isnull": True})  # noqa: SLF001  # documented by Django
     if model is VaultEntry:
         found = found.exclude(scope__in=DataKey.objects.filter(key=None).values("scope"))
