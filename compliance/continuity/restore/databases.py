@@ -80,9 +80,8 @@ class RestoreLock:
 @contextmanager
 def restore_lock(restore_id: UUID) -> Iterator[RestoreLock]:
     """Hold the restore lock inside the context. Raises RestoreInProgress at once where another process has it."""
-    with connect(CONTROL_DATABASE) as control:
-        row = control.execute("SELECT pg_try_advisory_lock(%s)", [_RESTORE_LOCK]).fetchone()
-        if not row or not row[0]:
+    with connect(CONTROL_DATABASE) as control, _advisory_lock(control, _RESTORE_LOCK) as acquired:
+        if not acquired:
             raise RestoreInProgress
         lock = RestoreLock(control, restore_id)
         lock.report("")
@@ -109,21 +108,34 @@ def running_restore() -> RunningRestore | None:
 def drill_lock() -> Iterator[Callable[[str], None]]:
     """Hold the drill lock inside the context; yields a function that publishes the step. Raises DrillInProgress."""
     with connect(CONTROL_DATABASE) as control:
-        row = control.execute("SELECT pg_try_advisory_lock(%s)", [_DRILL_LOCK]).fetchone()
-        if not row or not row[0]:
-            raise DrillInProgress
 
         def report(step: str) -> None:
             control.execute("SELECT set_config('application_name', %s, false)", [f"{_DRILL_PREFIX}{step}"])
 
-        report("")
-        yield report
+        with _advisory_lock(control, _DRILL_LOCK) as acquired:
+            if not acquired:
+                raise DrillInProgress
+            report("")
+            yield report
 
 
 def running_drill_step() -> str | None:
     """The step of the drill that runs now, empty before the first; None where no process holds the drill lock."""
     name = _lock_holder(_DRILL_LOCK)
     return None if name is None else name.removeprefix(_DRILL_PREFIX).strip()
+
+
+@contextmanager
+def _advisory_lock(control: psycopg.Connection, lock: int) -> Iterator[bool]:
+    """Yields whether the lock was acquired. It is released explicitly: the server notices a closed connection late."""
+    row = control.execute("SELECT pg_try_advisory_lock(%s)", [lock]).fetchone()
+    acquired = bool(row and row[0])
+    try:
+        yield acquired
+    finally:
+        if acquired:
+            with suppress(psycopg.Error):  # the connection is lost, and the lock with it
+                control.execute("SELECT pg_advisory_unlock(%s)", [lock])
 
 
 def _lock_holder(lock: int) -> str | None:

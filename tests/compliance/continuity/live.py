@@ -38,7 +38,7 @@ conninfo, store, seconds = json.loads(sys.argv[1])
 shipping.run(report=lambda _: print("turn", flush=True), conninfo=conninfo, into=[Folder(store)], seconds=seconds)
 """
 BEAT = 0.02
-_NOTHING_COMMITTED = "SELECT clock_timestamp(), pg_logical_emit_message(false, 'test', 'log, and no commit', true)"
+_NOTHING_COMMITTED = "SELECT pg_logical_emit_message(false, 'test', 'log, and no commit', true)"
 
 
 @dataclass
@@ -97,9 +97,14 @@ class Live:
 
     def caught_up(self) -> datetime:
         """Wait until what is written now is shipped; returns the moment up to which the store says that it has it."""
-        with self.server.connect() as connection:  # without something new to ship the store is told no later moment
-            (now, _) = connection.execute(_NOTHING_COMMITTED).fetchone() or (None, None)
-        eventually(lambda: self.as_of and any(each.as_of > now for each in wal.read_states(self.store)))
+        with self.server.connect() as connection:
+            (now,) = connection.execute("SELECT clock_timestamp()").fetchone() or (None,)
+
+            def reached() -> bool:
+                connection.execute(_NOTHING_COMMITTED)  # the store is told a later moment with something new only
+                return self.as_of is not None and min(self.as_of, self.kept.as_of) > now
+
+            eventually(reached)
         return self.kept.as_of
 
     @property
@@ -113,11 +118,17 @@ class Live:
         shipped = self.turns[-1].shipped if self.turns else None
         return shipped.as_of if shipped else None
 
+    def flushed(self) -> int:
+        """How far its log is written; PostgreSQL writes into it now and then also where nobody else does."""
+        with self.server.connect() as connection:
+            (at,) = connection.execute("SELECT pg_current_wal_flush_lsn()::text").fetchone() or ("",)
+        return base.parse_lsn(at)
+
     def copy(self) -> bytes:
         return b"".join(base.base_backup(conninfo=self.server.conninfo()))
 
     def follower(self, *, seconds: float = 0.1) -> subprocess.Popen[str]:
-        """A process that ships its log; it has done a turn when this returns."""
+        """A process that ships its log; it has done a turn, and the store has something, when this returns."""
         given = json.dumps([self.server.conninfo(), self.store.name, seconds])
         process = subprocess.Popen(
             [sys.executable, "-c", FOLLOW, given],
@@ -132,8 +143,8 @@ class Live:
             text=True,
         )
         assert process.stdout
-        while process.stdout.readline() not in {"turn\n", ""}:
-            pass
+        while process.stdout.readline() and not wal.read_states(self.store):
+            pass  # a turn that came before PostgreSQL had sent anything
         return process
 
 
@@ -195,7 +206,7 @@ def segments(store: Folder) -> list[str]:
     return [entry.name for entry in store.list(f"{wal.FOLDER}/") if not entry.name.endswith("shipped")]
 
 
-def eventually(true: Callable[[], object], *, seconds: float = 20) -> None:
+def eventually(true: Callable[[], object], *, seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < deadline

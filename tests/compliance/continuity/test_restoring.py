@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from django.apps import apps
-from django.db import transaction
+from django.db import connection, transaction
 from django.test import Client
 
 from chat import continuity, releases
@@ -23,7 +23,7 @@ from compliance.access.factors import Factor
 from compliance.audit import seal, verify
 from compliance.continuity import programs
 from compliance.continuity.backup import backups
-from compliance.continuity.point_in_time import shipping, shipping_record
+from compliance.continuity.point_in_time import moment, shipping, shipping_record
 from compliance.continuity.restore import carry_over, databases, loading, recovery, restoring
 from compliance.models import (
     AuditEvent,
@@ -324,11 +324,14 @@ def test_content_goes_back_to_a_moment_between_backups(monkeypatch: pytest.Monke
     shipper.start()
     try:
         copy = backups.create(type=Backup.Type.MANUAL, name="Copy", kind=Backup.Kind.BASE)
+        with connection.cursor() as cursor:
+            cursor.execute("SET synchronous_commit = on")  # as in use: what is committed is in the log
         Conversation.objects.create(author=cast.alice(), title="Wanted")
         wanted = clock.now()
         Conversation.objects.create(author=cast.alice(), title="Later")
         later = clock.now()
-        until(lambda: WalShipping.objects.filter(as_of__gt=later).exists(), "the log was not shipped")
+        until(lambda: WalShipping.objects.filter(as_of__gt=later).exists(), "the portal was not told")
+        until(lambda: (moment.recovery_window() or [later])[-1] > later, "the log was not shipped")
         done = restored(copy, wanted)
     finally:
         stop.set()

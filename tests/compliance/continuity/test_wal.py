@@ -21,6 +21,7 @@ from tests.compliance.continuity.live import Live, beats, eventually, laid_out, 
 
 EVERY = 1.0
 """Seconds from one shipment to the next."""
+AWAY = "The database does not answer."
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -48,9 +49,12 @@ def restored(live: Live, copy: bytes) -> list[datetime]:
 
 
 def holds(found: list[datetime], live: Live, as_of: datetime) -> bool:
-    """All that was committed by then, in order; one row may have been written before that and committed after it."""
-    written = [at for at in live.beats if at <= as_of]
-    return found == live.beats[: len(found)] and len(written) - len(found) <= 1
+    """All that was committed by then, in order; one row may have been written before that and committed after it.
+
+    And one may be committed that its writer was not told of, because the server was lost.
+    """
+    written, known = [at for at in live.beats if at <= as_of], live.beats[: len(found)]
+    return found[: len(known)] == known and len(found) - len(known) <= 1 and len(written) - len(found) <= 1
 
 
 # ── Everything is lost ─────────────────────────────────────────────────────────────────────────────────────────
@@ -81,15 +85,13 @@ def test_the_server_is_lost_and_the_shipper_lives(live: Live) -> None:
         eventually(lambda: live.as_of)
         copy = live.copy()
         with live.written():
-            time.sleep(1.5)
+            eventually(lambda: len(live.beats) > 75)
             live.server.kill()
         shutil.rmtree(live.server.data)
-        eventually(lambda: live.turns[-1].failure)
-        time.sleep(0.1)
+        eventually(lambda: live.turns[-1].failure == AWAY)
     found = restored(live, copy)
-    assert found == live.beats[: len(found)]
-    lost = live.beats[-1] - found[-1]
-    assert lost < timedelta(seconds=1)
+    assert holds(found, live, live.beats[-1] - timedelta(seconds=1))
+    assert len(found) > 0
 
 
 # ── Somebody is killed, or away ────────────────────────────────────────────────────────────────────────────────
@@ -122,13 +124,12 @@ def test_a_server_that_starts_again(live: Live) -> None:
         live.caught_up()
         copy, since = live.copy(), live.kept.since
         live.server.stop()
-        eventually(lambda: live.turns[-1].failure)
-        assert live.turns[-1].failure == "The database does not answer."
+        eventually(lambda: live.turns[-1].failure == AWAY)
         live.server.start()
         with live.written():
             live.caught_up()
         live.caught_up()
-        assert live.turns[-1].failure == ""
+        eventually(lambda: live.turns[-1].failure == "")
     assert live.kept.since == since
     assert restored(live, copy) == live.beats
 
@@ -193,13 +194,21 @@ def test_it_does_not_say_that_it_is_further_than_it_is(live: Live) -> None:
 
 
 def test_where_nothing_is_written_nothing_is_shipped_and_the_moment_moves_on(live: Live) -> None:
+    def is_so() -> bool:
+        """Over a second, unless PostgreSQL wrote into it by itself meanwhile."""
+        written = live.flushed()
+        eventually(lambda: (shipped := live.turns[-1].shipped) and shipped.position >= written)
+        before = live.turns[-1]
+        assert before.shipped
+        later = before.shipped.as_of + timedelta(seconds=1)
+        eventually(lambda: live.as_of and live.as_of > later)
+        after = live.turns[-1]
+        assert after.bytes == before.bytes or live.flushed() > written
+        return after.bytes == before.bytes
+
     with live.shipped():
         live.caught_up()
-        time.sleep(1)
-        bytes_, as_of = live.turns[-1].bytes, live.as_of
-        assert as_of
-        eventually(lambda: live.as_of and live.as_of > as_of + timedelta(seconds=1))
-        assert live.turns[-1].bytes == bytes_
+        eventually(is_so)
 
 
 def test_an_absent_shipper_cannot_fill_the_servers_disk(live: Live) -> None:
