@@ -10,7 +10,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from hypothesis import settings as hypothesis_settings
 
+hypothesis_settings.load_profile("ci")  # everywhere: the same examples each time, however long one of them takes
 TESTS = Path(__file__).parent
 LONGEST = (
     "guards/test_access_matrix.py",

@@ -14,7 +14,8 @@ from django.conf import settings
 from django.db import connection
 
 ROOT = Path(__file__).parents[1]
-PATIENCE = 60
+PATIENCE = 180
+"""Seconds. Two cores may be busy with much else, and nobody waits for longer than what is awaited takes."""
 
 
 def until(what: Callable[[], bool], why: str) -> None:

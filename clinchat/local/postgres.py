@@ -123,7 +123,7 @@ def _start(binaries: Path, place: Paths, account: Account) -> None:
     options = shlex.join(cluster.options(place.pg_socket_dir))
     command = [binaries / "pg_ctl", "start", "-D", place.pgdata, "-t", _START_SECONDS, "-o", options]
     log = place.log / "postgres.log"
-    for last_try in (False, False, True):
+    for last_try in (*(False,) * 9, True):
         with storage_errors(log), log.open("ab") as output:
             begin = output.tell()
             done = cluster.run(command, account, output=output.fileno())

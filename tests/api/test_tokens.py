@@ -134,7 +134,7 @@ def test_token_with_claims_of_somebody_else_is_refused(api: Api) -> None:
     assert_refused(api)
 
 
-@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.text(max_size=40), st.text(max_size=40), st.text(max_size=40))
 def test_no_text_is_a_token(head: str, body: str, mark: str) -> None:
     for text in (f"{head}.{body}.{mark}", f"{b64(head)}.{b64(body)}.{b64(mark)}", tokens.PREFIX + head):

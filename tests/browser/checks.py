@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import timedelta
 from functools import cache
 from importlib.resources import files
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 from playwright.sync_api import Browser, BrowserContext, CDPSession, ConsoleMessage, Page, Playwright
+
+from clinchat.lib import clock
 
 CHROMIUM = "/usr/bin/chromium"
 ARGS = [
@@ -25,6 +28,8 @@ ARGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 60_000
+"""Milliseconds: two cores may be busy with much else, and what comes is not waited for any longer than it takes."""
 DESKTOP = (1440, 900)
 PHONE = (390, 844)
 SIZES = {"desktop": DESKTOP, "phone": PHONE}
@@ -48,13 +53,25 @@ def launch(playwright: Playwright) -> Browser:
 
 def context(browser: Browser, *, size: tuple[int, int] = DESKTOP, scripts: bool = True) -> BrowserContext:
     """A clean profile that asks for less motion, so that pictures and positions are stable."""
-    return browser.new_context(
+    made = browser.new_context(
         viewport={"width": size[0], "height": size[1]},
         color_scheme="light",
         reduced_motion="reduce",
         java_script_enabled=scripts,
         service_workers="block",
     )
+    made.set_default_timeout(PATIENCE)
+    return made
+
+
+def stop_clock(page: Page) -> None:
+    """From the next page on only `page.clock` moves its time.
+
+    What waits for a pause in typing then begins when the test says so, however long a key takes on a busy machine.
+    """
+    now = clock.now()
+    page.clock.install(time=now)
+    page.clock.pause_at(now + timedelta(minutes=5))  # a clock is stopped at a moment it has not reached
 
 
 class Watch:

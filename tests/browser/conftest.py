@@ -5,6 +5,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
+from urllib.request import urlopen
+from uuid import UUID
 
 import pytest
 from django.conf import settings
@@ -20,7 +23,9 @@ from chat.pipeline.run import run
 from compliance.models import User
 from tests import cast, remembering
 from tests.browser import checks
+from tests.processes import until
 
+WORKER = "in the place of a worker"
 STARTER = Path(__file__).parents[2] / "chat/corpus/starter/monographs"
 
 
@@ -41,6 +46,38 @@ def browser() -> Iterator[Browser]:
         browser.close()
 
 
+@pytest.fixture(autouse=True)
+def _at_rest(request: pytest.FixtureRequest, _settings: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A test is over when nobody works for it any more: what a closed page has asked for is still being answered.
+
+    One answer more, and it is given in the next test, or between the two: without a database, from settings that are
+    about to be undone, into tables that are being emptied.
+    """
+    yield
+    if "live_server" in request.fixturenames:
+        # Connections are taken in the order in which they came, so after this one no other waits to be taken.
+        with urlopen(f"{request.getfixturevalue('live_server')}/static/logo.svg") as answer:
+            answer.read()
+        until(lambda: not at_work(), "a request or a question of this test does not end")
+
+
+def at_work() -> list[threading.Thread]:
+    """The threads that answer requests, and those that stand in for workers."""
+    return [one for one in threading.enumerate() if WORKER in one.name or "process_request_thread" in one.name]
+
+
+def in_a_thread(work: Callable[[], Any]) -> None:
+    """Do it as a worker would: apart from the request that asks for it, and without an end to wait for."""
+
+    def run() -> None:
+        try:
+            work()
+        finally:
+            connections.close_all()
+
+    threading.Thread(target=run, name=WORKER).start()
+
+
 @pytest.fixture
 def portal(transactional_db: None, live_server: object, monkeypatch: pytest.MonkeyPatch) -> str:
     """Address of the running portal. Questions are answered by a thread of the test, as a worker would."""
@@ -55,18 +92,15 @@ def portal(transactional_db: None, live_server: object, monkeypatch: pytest.Monk
 
 
 def _answer_in_a_thread(turn_id: str) -> None:
-    from uuid import UUID
-
     def work() -> None:
         pk = UUID(turn_id)
         if run(pk, publish=streams.publisher(pk)):
             streams.publish_ending(pk)
-        connections.close_all()
 
-    threading.Thread(target=work).start()
+    in_a_thread(work)
 
 
-expect.set_options(timeout=15_000)  # two busy cores
+expect.set_options(timeout=checks.PATIENCE)
 
 SignIn = Callable[..., Page]
 

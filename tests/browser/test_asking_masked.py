@@ -24,7 +24,7 @@ WARNING = "Looks like patient identifiers. They will be masked before the search
 LOOK = "**/ask/identifiers/"
 CONVERSATION = re.compile(r"/ask/[0-9a-f-]{36}/")
 PAUSE = 1500
-"""Milliseconds after which a look at a draft would have begun."""
+"""Milliseconds without a key after which a look at a draft has begun, by the clock of the page."""
 
 
 class Looks:
@@ -55,7 +55,9 @@ def box(page: Page) -> Any:
 
 @pytest.fixture
 def asking(open_as: SignIn, portal: str) -> Page:
+    """The page for a question. Its clock stands, but for what a test lets pass."""
     page = open_as(cast.alice())
+    checks.stop_clock(page)
     page.goto(f"{portal}/ask/")
     return page
 
@@ -71,18 +73,22 @@ COUNT_ANNOUNCEMENTS = """() => {
 
 def test_identifiers_are_warned_of_by_their_kind_and_announced_once(open_as: SignIn, portal: str) -> None:
     page = open_as(cast.alice())
+    checks.stop_clock(page)
     watch, looks = checks.Watch(page), Looks(page)
     page.goto(f"{portal}/ask/")
     page.evaluate(COUNT_ANNOUNCEMENTS)
-    box(page).press_sequentially(NAMED, delay=10)
+    box(page).press_sequentially(NAMED)
+    page.clock.run_for(PAUSE)
     line = page.locator("#phi-warning")
     expect(line).to_contain_text(f"{WARNING} Found: name, record number.")
     expect(page.locator("#phi-hint")).to_be_hidden()
     assert looks.began == 1, "one look for one pause"
-    box(page).press_sequentially(", seen on 3/14/2024", delay=10)
+    box(page).press_sequentially(", seen on 3/14/2024")
+    page.clock.run_for(PAUSE)
     expect(line).to_contain_text("Found: name, record number, date.")
     assert page.evaluate("window.announced") == 1
     box(page).fill(CLINICAL)
+    page.clock.run_for(PAUSE)
     expect(line).not_to_contain_text("Looks like")
     expect(page.locator("#phi-hint")).to_be_visible()
     assert not any("Delacroix" in address or "88231904" in address for address in looks.addresses)
@@ -90,8 +96,9 @@ def test_identifiers_are_warned_of_by_their_kind_and_announced_once(open_as: Sig
 
 
 def test_clinical_wording_is_not_warned_of(asking: Page) -> None:
+    box(asking).press_sequentially(CLINICAL)
     with asking.expect_response(LOOK) as answer:
-        box(asking).press_sequentially(CLINICAL, delay=10)
+        asking.clock.run_for(PAUSE)
     assert answer.value.json() == {"count": 0, "labels": []}
     expect(asking.locator("#phi-warning [role=status]")).to_have_text("")
 
@@ -99,12 +106,14 @@ def test_clinical_wording_is_not_warned_of(asking: Page) -> None:
 def test_newer_text_ends_an_older_look_and_sending_waits_for_none(asking: Page) -> None:
     asking.route(LOOK, lambda _: None)  # never answered
     looks = Looks(asking)
+    box(asking).fill(NAMED)
     with asking.expect_request(LOOK):
-        box(asking).fill(NAMED)
+        asking.clock.run_for(PAUSE)
     with asking.expect_event("requestfailed", predicate=is_look):
         box(asking).press_sequentially(" on")
+    box(asking).press_sequentially(" heparin")
     with asking.expect_request(LOOK):
-        box(asking).press_sequentially(" heparin")
+        asking.clock.run_for(PAUSE)
     assert (looks.began, looks.failed) == (2, 1)
     asking.keyboard.press("Enter")
     asking.wait_for_url(CONVERSATION)
@@ -115,15 +124,16 @@ def test_newer_text_ends_an_older_look_and_sending_waits_for_none(asking: Page) 
 def test_a_server_that_will_not_look_is_left_alone_and_nothing_is_said(asking: Page, status: int) -> None:
     looks = Looks(asking)
     asking.route(LOOK, lambda route: route.fulfill(status=status, body="{}"))
-    with asking.expect_response(LOOK):
-        box(asking).fill(NAMED)
+    box(asking).fill(NAMED)
+    with asking.expect_event("requestfinished", predicate=is_look):
+        asking.clock.run_for(PAUSE)
     box(asking).press_sequentially(" on heparin")
-    asking.wait_for_timeout(PAUSE)
-    assert looks.began == 1
+    asking.clock.run_for(PAUSE)
     expect(asking.locator("#phi-warning [role=status]")).to_have_text("")
     expect(asking.locator("#phi-hint")).to_be_visible()
     asking.keyboard.press("Enter")
     asking.wait_for_url(CONVERSATION)
+    assert looks.began == 1
 
 
 def test_without_scripts_there_is_no_warning_and_the_rest_works(open_as: SignIn, portal: str) -> None:
@@ -145,10 +155,10 @@ def test_too_long_a_question_is_counted_and_stays_in_the_box(asking: Page) -> No
     expect(room).to_contain_text("Shorten your question to 4,000 characters before you send it.")
     expect(room).to_contain_text("20 characters too many.")
     asking.keyboard.press("Enter")
-    asking.wait_for_timeout(PAUSE)
-    assert looks.began == 0, "a text that cannot be sent is not looked at"
+    asking.clock.run_for(PAUSE)
     assert asking.url.endswith("/ask/")
     assert len(box(asking).input_value()) == LONGEST_QUESTION + 20
+    assert looks.began == 0, "a text that cannot be sent is not looked at"
     assert not Turn.objects.exists()
 
 

@@ -68,8 +68,10 @@ def test_two_people_change_the_table_without_scripts(open_as: SignIn, portal: st
 def test_names_are_completed(open_as: SignIn, portal: str) -> None:
     page = open_as(cast.edith())
     watch = checks.Watch(page)
+    checks.stop_clock(page)
     page.goto(f"{portal}{reverse('interaction-propose')}")
     page.get_by_label("First medicine").press_sequentially("couma")
+    page.clock.run_for(1000)  # names are asked for after a pause
     expect(page.locator("#id_a-list option")).to_have_attribute("value", "Coumadin")
     assert watch.problems() == []
 

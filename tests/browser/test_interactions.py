@@ -17,6 +17,8 @@ from tests.browser.conftest import Judged, SignIn
 
 ROWS = "warfarin|simvastatin|clarithromycin|metformin|Percocet|Tylenol 500 mg|NSAIDs|lisinopril|zyrtac|\u043a\u0430"
 LIST = ROWS.replace("|", "\n")
+PAUSE = 1000
+"""Milliseconds without a key after which names are asked for."""
 
 
 @pytest.fixture
@@ -46,9 +48,11 @@ def test_nothing_is_wrong_with_the_pages(judged: Judged) -> None:
 def test_names_are_completed_by_keyboard(open_as: SignIn, portal: str) -> None:
     page = open_as(cast.alice())
     watch = checks.Watch(page)
+    checks.stop_clock(page)
     page.goto(f"{portal}/interactions/")
     box = page.get_by_role("combobox", name="Add a medicine")
     box.press_sequentially("warf")
+    page.clock.run_for(PAUSE)
     names = page.get_by_role("listbox")
     expect(names.get_by_role("option").first).to_have_text("warfarin")
     expect(box).to_have_attribute("aria-expanded", "true")
@@ -59,11 +63,13 @@ def test_names_are_completed_by_keyboard(open_as: SignIn, portal: str) -> None:
     expect(page.get_by_label("Medicines, one a line")).to_have_value("warfarin\n")
     expect(names).to_be_hidden()
     box.press_sequentially("lipi")
+    page.clock.run_for(PAUSE)
     expect(names.get_by_role("option").first).to_contain_text("atorvastatin")
     box.press("Escape")
     expect(names).to_be_hidden()
     expect(box).to_have_value("lipi")
     box.fill("aspi")
+    page.clock.run_for(PAUSE)
     names.get_by_role("option", name="aspirin", exact=True).click()
     expect(page.get_by_label("Medicines, one a line")).to_have_value("warfarin\naspirin\n")
     assert checks.judge(page) == []

@@ -88,7 +88,7 @@ def test_medicines_and_a_document_beside_the_question_without_scripts(
     page.get_by_label("Medicines, one a line").fill("clarithromycin 500 mg BID")
     page.get_by_label("Or a document that lists them").set_input_files(document)
     page.get_by_role("button", name="Send question").click()
-    expect(page.get_by_role("heading", name=TITLE)).to_be_visible(timeout=15_000)
+    expect(page.get_by_role("heading", name=TITLE)).to_be_visible()
     assert Turn.objects.get().medicines == ["clarithromycin", "simvastatin"]
     page.get_by_role("button", name=READ).click()
     expect(page.locator("[data-held]")).to_be_visible()

@@ -81,7 +81,7 @@ def test_without_scripts_the_page_refreshes_until_the_answer_is_there(open_as: S
     page.goto(f"{portal}/ask/")
     page.get_by_label("Ask a clinical question").fill(NAMED)
     page.get_by_role("button", name="Send question").click()
-    expect(page.locator(".answer .claim").first).to_be_visible(timeout=15_000)
+    expect(page.locator(".answer .claim").first).to_be_visible()
     assert "/ask/" in page.url
     page.locator(".answer .cite").first.click()
     expect(page.locator("mark").first).to_be_visible()
@@ -92,7 +92,7 @@ def test_two_submissions_at_once_are_one_question(open_as: SignIn, portal: str) 
     page.goto(f"{portal}/ask/")
     box = page.get_by_label("Ask a clinical question")
     box.fill(QUESTION)
-    page.get_by_role("button", name="Send question").dblclick()
+    page.get_by_role("button", name="Send question").evaluate("(button) => { button.click(); button.click(); }")
     expect(page.locator(".answer .claim").first).to_be_visible()
     assert Turn.objects.count() == 1
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import base64
-import threading
-from collections.abc import Callable
-from typing import Any
 from uuid import UUID
 
 import pytest
-from django.db import connections
 from django.urls import reverse
 from playwright.sync_api import FilePayload, Page, expect
 
@@ -18,7 +14,7 @@ from chat.corpus import vectors
 from chat.models import Collection, Document, DocumentVersion, Release, Upload
 from tests import cast
 from tests.browser import checks
-from tests.browser.conftest import Judged, SignIn, _answer_in_a_thread
+from tests.browser.conftest import Judged, SignIn, _answer_in_a_thread, in_a_thread
 from tests.chat import drafting, shelf
 from tests.chat.papers import Sheet, archive, pdf
 from tests.processes import until
@@ -38,14 +34,6 @@ def portal(transactional_db: None, live_server: object, monkeypatch: pytest.Monk
         "chat.tasks.read_upload.apply_async", lambda args, **_: in_a_thread(lambda: uploads.read(UUID(args[0])))
     )
     return str(live_server)
-
-
-def in_a_thread(work: Callable[[], Any]) -> None:
-    def run() -> None:
-        work()
-        connections.close_all()
-
-    threading.Thread(target=run).start()
 
 
 def embedded(draft: DocumentVersion) -> None:

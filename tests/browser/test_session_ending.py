@@ -34,7 +34,7 @@ def leave_idle(page: Page, *, left: int) -> None:
 
 def opened(open_as: SignIn, portal: str, **options: Any) -> Page:
     page = open_as(cast.pat(), **options)
-    page.clock.install()
+    checks.stop_clock(page)
     page.goto(f"{portal}/settings/sessions/")
     expect(page.get_by_text("This one")).to_be_visible()
     return page

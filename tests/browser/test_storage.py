@@ -39,6 +39,7 @@ def profile(browser: Browser, portal: str, tmp_path: Path) -> Iterator[tuple[Bro
     context = browser.browser_type.launch_persistent_context(
         folder, executable_path=checks.CHROMIUM, args=checks.ARGS, reduced_motion="reduce"
     )
+    context.set_default_timeout(checks.PATIENCE)
     key = cast.sign_in(Client(), cast.alice()).cookies[settings.SESSION_COOKIE_NAME].value
     session = {"name": settings.SESSION_COOKIE_NAME, "value": key, "url": portal, "httpOnly": True}
     context.add_cookies([session])  # type: ignore[list-item]  # a cookie as the portal sets it

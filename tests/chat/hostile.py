@@ -62,7 +62,7 @@ ATTEMPTS: dict[str, Callable[[], object]] = {
     "environment": lambda: ",".join(sorted(set(os.environ) - OURS)) or "refused",
     "settings": lambda: "loaded" if {"django", "clinchat"} & set(sys.modules) else "refused",
     "memory": lambda: len(bytearray(order["memory"])),
-    "sleep": lambda: time.sleep(60),
+    "sleep": lambda: time.sleep(3600),
     "work": work,
     "flood": flood,
     "rubbish": lambda: said('[{"sources": [{"external_id": 1}], "problems": [], "media_type": ""}]'),

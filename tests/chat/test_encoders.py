@@ -11,6 +11,7 @@ import pytest
 
 from chat.llm import e5, encoders, files, minilm, splade
 from chat.llm.llama import embedding
+from tests.processes import PATIENCE
 
 E5, MINILM = e5.NAME, minilm.NAME
 EXAMPLE = "This is an example sentence"
@@ -128,7 +129,7 @@ def test_other_languages_find_the_same_passage() -> None:
 def test_a_forked_worker_embeds_too(name: str) -> None:
     here = encoders.get(name).embed_passages(PASSAGES)  # the threads are there before the fork
     with multiprocessing.get_context("fork").Pool(1) as pool:
-        there = pool.apply_async(encoders.get(name).embed_passages, [PASSAGES]).get(timeout=30)
+        there = pool.apply_async(encoders.get(name).embed_passages, [PASSAGES]).get(timeout=PATIENCE)
     np.testing.assert_array_equal(here, there)
 
 

@@ -25,6 +25,7 @@ from compliance.models import AuditEvent, Code, Notice, User
 from tests import cast
 from tests.chat import tables
 from tests.factories import make_user
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.django_db
 PAGE, PROPOSE = "/library/interactions/", "/library/interactions/propose/"
@@ -429,7 +430,7 @@ def test_of_two_who_approve_at_once_one_does() -> None:
 
     def run(person: User) -> None:
         try:
-            start.wait(10)
+            start.wait(PATIENCE)
             changes.approve(change_id=change.pk, by=person)
             outcomes.append("done")
         except AlreadyDecided:
@@ -441,7 +442,7 @@ def test_of_two_who_approve_at_once_one_does() -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join()
     assert sorted(outcomes) == ["done", "late"]
     assert LocalInteraction.objects.get().status == Status.APPROVED
     assert Notice.objects.filter(title="A change of the interaction table was decided on").count() == 1

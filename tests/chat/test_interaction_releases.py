@@ -20,6 +20,7 @@ from tests import cast, remembering
 from tests.chat import tables
 from tests.chat import test_interaction_changes as changing
 from tests.chat.test_interaction_changes import _table_of_this_test_alone, signed_in, text_of
+from tests.processes import PATIENCE
 
 __all__ = ["_table_of_this_test_alone"]  # a fixture
 pytestmark = pytest.mark.django_db
@@ -317,7 +318,7 @@ def test_of_two_who_apply_at_once_one_does(waiting: DrugTable, tmp_path: Path) -
 
     def run(row: DrugTable) -> None:
         try:
-            start.wait(10)
+            start.wait(PATIENCE)
             releases.apply(table_id=row.pk, by=edith, seen=seen)
             outcomes.append("done")
         except releases.Overtaken:
@@ -329,7 +330,7 @@ def test_of_two_who_apply_at_once_one_does(waiting: DrugTable, tmp_path: Path) -
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(60)
+        thread.join()
     assert sorted(outcomes) == ["done", "late"]
     assert DrugTable.objects.filter(in_use=True).count() == 1
 

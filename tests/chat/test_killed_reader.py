@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -18,8 +17,8 @@ from clinchat.celery import app
 from clinchat.lib import clock
 from tests import cast
 from tests.chat import shelf
-from tests.chat.test_worker import children
-from tests.processes import start, until
+from tests.chat.test_worker import children, waits_for_a_lock
+from tests.processes import PATIENCE, start, until
 
 State = Upload.State
 
@@ -34,7 +33,7 @@ def worker(transactional_db: None, tmp_path: Path) -> Iterator[subprocess.Popen[
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def test_a_file_whose_reader_was_killed_is_read_by_the_next(worker: subprocess.Popen[bytes]) -> None:
@@ -46,7 +45,7 @@ def test_a_file_whose_reader_was_killed_is_read_by_the_next(worker: subprocess.P
         into, content = shelf.collection(), b"# Warfarin\n\nGive it in the evening.\n"
         upload = uploads.receive(by=cast.edith(), collection=into, name="warfarin.md", content=content)
         until(lambda: Upload.objects.get(pk=upload.pk).state == State.READING, "the worker does not begin")
-        time.sleep(1)
+        until(waits_for_a_lock, "the worker does not come as far as the table")
         for pid in children(worker.pid):
             os.kill(pid, signal.SIGKILL)
         lost = Upload.objects.filter(pk=upload.pk, state=State.READING)

@@ -157,9 +157,9 @@ def test_a_long_text_is_shown_in_parts_that_hold_all_of_it_once(long: DocumentVe
 
 def test_a_link_into_a_long_text_opens_the_part_with_its_words(long: DocumentVersion) -> None:
     at = long.text.index("Page 321 begins.")
-    began = time.perf_counter()
+    began = time.process_time()
     page = reading.page(long, marks=[Mark(at, at + 16, "quote")])
-    assert time.perf_counter() - began < 1
+    assert time.process_time() - began < 1
     assert [run.text for run in runs(page) if run.marked] == ["Page 321 begins."]
     assert page.part.start <= at < page.part.end
     assert page.part.label.startswith(f"Part {page.part.number} of {len(page.parts)}, pages ")

@@ -26,6 +26,7 @@ from chat.pipeline.types import Question, Reader
 from clinchat import local
 from compliance import health
 from tests.chat import labelled
+from tests.processes import PATIENCE
 
 pytestmark = pytest.mark.django_db
 KEYS = ("secret_key", "sealing_key", "index_key", "certificate_key", "backup_key")
@@ -314,7 +315,7 @@ def test_web_worker_and_beat_do_not_start_without_the_model(foreign: dict[str, s
         for name, words in started.items()
     }
     try:
-        said = {name: process.communicate(timeout=60)[0] for name, process in running.items()}
+        said = {name: process.communicate(timeout=PATIENCE)[0] for name, process in running.items()}
     finally:
         for process in running.values():
             process.kill()

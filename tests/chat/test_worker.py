@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -20,7 +19,7 @@ from chat.pipeline.errors import Lost
 from clinchat.celery import app
 from tests import cast
 from tests.chat.making import QUESTION
-from tests.processes import start, until
+from tests.processes import PATIENCE, start, until
 
 
 @pytest.fixture
@@ -33,11 +32,18 @@ def worker(transactional_db: None, library: Collection, tmp_path: Path) -> Itera
         yield process
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE)
 
 
 def children(pid: int) -> list[int]:
     return [int(p) for p in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
+def waits_for_a_lock() -> bool:
+    """Whether anybody stands before a table that the test holds."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND locktype = 'relation'")
+        return cursor.fetchone() is not None
 
 
 def status(turn: Turn) -> str:
@@ -56,7 +62,7 @@ def test_a_question_is_answered_and_a_killed_worker_loses_nothing(worker: subpro
         cursor.execute("LOCK TABLE chat_posting IN ACCESS EXCLUSIVE MODE")
         second = services.ask(author=author, text=QUESTION, submission=uuid.uuid4(), conversation=first.conversation)
         until(lambda: status(second) == Turn.Status.RUNNING, "the worker does not start the second answer")
-        time.sleep(0.5)
+        until(waits_for_a_lock, "the worker does not come as far as the table")
         for pid in children(worker.pid):
             os.kill(pid, signal.SIGKILL)
         until(lambda: status(second) == Turn.Status.FAILED, "the killed answer is not declared lost")

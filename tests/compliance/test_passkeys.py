@@ -364,7 +364,7 @@ PARTS = st.fixed_dictionaries(
 NESTED = ["[" * 10_000, '{"a":' * 3_000, "x" * 20_001, "", "null", "[]", "\x00", '"\\ud800"', "1e999", "{}"]
 
 
-@tries(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@tries(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(sent=st.one_of(st.sampled_from(NESTED), PARTS.map(json.dumps), st.binary(max_size=40).map(repr)))
 def test_a_strange_answer_is_refused(sent: str) -> None:
     alice = cast.alice()

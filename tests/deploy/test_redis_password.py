@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from django.core.exceptions import ImproperlyConfigured
 from clinchat import env
 from clinchat.local import redis_server
 from tests.deploy.reading import Compose
+from tests.processes import until
 
 PASSWORD = "of/the#tests:@?"  # worse than make_secrets ever makes
 
@@ -30,15 +30,17 @@ def port(tmp_path: Path, resolved: Compose) -> Iterator[int]:
         found: int = probe.getsockname()[1]
     command = [redis_server._binary(), str(tmp_path / "redis_config"), *words[2:]]
     process = subprocess.Popen([*command, "--port", str(found), "--bind", "127.0.0.1"], stdout=subprocess.DEVNULL)
-    for _ in range(100):
-        try:
-            socket.create_connection(("127.0.0.1", found), timeout=1).close()
-            break
-        except OSError:
-            time.sleep(0.05)
-    yield found
-    process.terminate()
-    process.wait()
+
+    def listens() -> bool:
+        with socket.socket() as probe:
+            return probe.connect_ex(("127.0.0.1", found)) == 0
+
+    try:
+        until(listens, "the server does not start")
+        yield found
+    finally:
+        process.terminate()
+        process.wait()
 
 
 def test_nobody_is_served_without_it(port: int) -> None:

@@ -23,7 +23,7 @@ def ring(tmp_path: Path, settings: Any) -> Path:
 
 
 @given(value=st.binary(max_size=300), place=st.binary(max_size=60))
-@examples(max_examples=50, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 def test_what_was_sealed_opens_at_its_place(value: bytes, place: bytes) -> None:
     blob = sealed.seal(value, aad=place)
     assert sealed.unseal(blob, aad=place) == value

@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import threading
-import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -15,11 +14,12 @@ import pytest
 from clinchat.local import Paths, ensure_services, postgres, redis_server
 from clinchat.local.__main__ import _watch
 from tests.local.processes import Start
+from tests.processes import PATIENCE, until
 
 
 def refused(start: Start, **env: str) -> str:
     process = start("-m", "clinchat.local", **env)
-    said, line = process.communicate(timeout=20)
+    said, line = process.communicate(timeout=PATIENCE)
     assert (process.returncode, said) == (1, "")
     assert line.count("\n") == 1
     return line
@@ -60,9 +60,7 @@ def test_a_killed_service_is_started_again(place: Paths, capsys: pytest.CaptureF
     assert capsys.readouterr().out == ""
     os.kill(int((place.run / "redis.pid").read_text()), signal.SIGKILL)
     os.kill(server, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while (postgres.postmaster(place) or redis_server.listens(place)) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not (postgres.postmaster(place) or redis_server.listens(place)), "they do not end")
     assert watch() == ""
     assert capsys.readouterr() == ("Starting PostgreSQL\nStarting Redis\n", "PostgreSQL and Redis ended unexpectedly\n")
     assert redis_server.answers(place)
@@ -86,12 +84,20 @@ def test_the_address_is_told_once_the_web_server_answers(place: Paths, capsys: p
         assert watch() == ""
         assert capsys.readouterr().out == ""
         web.RequestHandlerClass = Well
-        assert [watch(), watch()] == ["", ""]
+        said: list[str] = []
+
+        def told() -> bool:
+            assert watch() == ""
+            said.append(capsys.readouterr().out)
+            return bool(said[-1])
+
+        until(told, "it does not say so")
+        assert watch() == ""
         web.shutdown()
         thread.join()
-    said = capsys.readouterr().out
-    assert said.count(f"http://127.0.0.1:{web.server_port}/\n") == 1
-    assert "alice, password" in said
+    assert f"http://127.0.0.1:{web.server_port}/\n" in said[-1]
+    assert "alice, password" in said[-1]
+    assert capsys.readouterr().out == "", "it is told once"
 
 
 class Well(BaseHTTPRequestHandler):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import time
 from pathlib import Path
 
 import psycopg
@@ -12,6 +11,7 @@ import pytest
 
 from clinchat.local import Paths, database_url, ensure_services, postgres, redis_server
 from tests.local.processes import Start
+from tests.processes import until
 
 
 @pytest.fixture
@@ -34,9 +34,7 @@ def kill_postgres(place: Paths) -> int:
     server = postgres.postmaster(place)
     assert server is not None
     os.kill(server, signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while postgres.postmaster(place) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: postgres.postmaster(place) is None, "it does not end")
     assert (place.pgdata / "postmaster.pid").exists()
     return server
 
@@ -68,19 +66,21 @@ def test_a_lost_socket_folder(kept: Paths) -> None:
 
 def test_a_killed_redis_starts_again(kept: Paths) -> None:
     os.kill(int((kept.run / "redis.pid").read_text()), signal.SIGKILL)
-    deadline = time.monotonic() + 5
-    while redis_server.listens(kept) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    until(lambda: not redis_server.listens(kept), "it does not end")
     assert kept.redis_socket.exists()
     ensure_services()
     assert redis_server.answers(kept)
 
 
 def test_a_first_start_killed_in_the_middle(place: Paths, start: Start) -> None:
-    process = start("-c", "from clinchat.local import ensure_services; ensure_services()")
-    deadline = time.monotonic() + 20
-    while not drafts(place) and time.monotonic() < deadline:
-        time.sleep(0.01)
+    code = (
+        "from clinchat.local import cluster, ensure_services\n"
+        "make = cluster.make\n"
+        "cluster.make = lambda *given: make(*given) or input()\n"  # it goes no further before it is killed
+        "ensure_services()"
+    )
+    process = start("-c", code)
+    until(lambda: bool(drafts(place)), "nothing is made")
     process.kill()
     process.wait()
     assert not place.pgdata.exists()

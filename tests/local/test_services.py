@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +18,7 @@ import redis
 from clinchat.local import Paths, database_url, ensure_services, paths, postgres, redis_server, redis_url
 from clinchat.local.services import release
 from tests.local.processes import Start, User
+from tests.processes import until
 
 
 def leave(process: subprocess.Popen[str]) -> None:
@@ -153,7 +153,4 @@ def test_a_terminated_command_stops_them(place: Paths, user: User) -> None:
     process = user()
     process.send_signal(signal.SIGINT)
     process.communicate()
-    deadline = time.monotonic() + 10
-    while postgres.postmaster(place) and time.monotonic() < deadline:
-        time.sleep(0.05)
-    assert postgres.postmaster(place) is None
+    until(lambda: postgres.postmaster(place) is None, "it goes on")

@@ -6,13 +6,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.local.processes import Start
+from tests.processes import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="finds its processes in /proc")
 
@@ -20,15 +20,15 @@ CHILDREN = {
     # Leads a group: its own child does not end with it.
     "web": (
         "import subprocess, sys, time; print('web up', flush=True);"
-        "subprocess.run([sys.executable, '-c', 'import time; time.sleep(60)'])"
+        "subprocess.run([sys.executable, '-c', 'import time; time.sleep(3600)'])"
     ),
     "worker": (
         "import signal, sys, time; signal.signal(signal.SIGTERM, lambda *_: sys.exit(print('worker told')));"
-        "print('worker up', flush=True); time.sleep(60)"
+        "print('worker up', flush=True); time.sleep(3600)"
     ),
     "stubborn": (
         "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN);"
-        "print('stubborn up', flush=True); time.sleep(60)"
+        "print('stubborn up', flush=True); time.sleep(3600)"
     ),
     "failing": "import sys; sys.stdout.write('last words'); sys.exit(3)",
 }
@@ -36,9 +36,9 @@ SCRIPT = f"""
 import os, sys
 from clinchat.local.supervisor import Process, supervise
 code = {CHILDREN}
-patience = float(os.environ.get("PATIENCE", 10))
+patience = {{"stubborn": float(os.environ.get("PATIENCE", 60))}}
 processes = [
-    Process(name, (sys.executable, "-c", code[name]), stage=stage, patience=patience)
+    Process(name, (sys.executable, "-c", code[name]), stage=stage, patience=patience.get(name, 60))
     for stage, name in enumerate(sys.argv[1:])
 ]
 env = {{**os.environ, "SUPERVISED_BY": str(os.getpid())}}
@@ -63,12 +63,10 @@ class Run:
 
     def end(self) -> tuple[int, str]:
         """The exit code and what was said on stderr. Nothing may be left running."""
-        said, complaints = self.process.communicate(timeout=20)
+        said, complaints = self.process.communicate(timeout=PATIENCE)
         self.lines += said.splitlines()
-        dying = time.monotonic() + 2  # what was killed with its group may take the kernel a moment
-        while self.children() and time.monotonic() < dying:
-            time.sleep(0.02)
-        assert self.children() == {}
+        # What was killed with its group may take the kernel a moment.
+        until(lambda: self.children() == {}, "something is left running")
         return self.process.returncode, complaints
 
     def children(self) -> dict[int, str]:
@@ -133,7 +131,7 @@ def test_a_child_that_will_not_stop_is_killed_in_time(run: Callable[..., Run]) -
 
 
 def test_a_second_ctrl_c_kills(run: Callable[..., Run]) -> None:
-    stubborn = run("stubborn", PATIENCE="60")
+    stubborn = run("stubborn")
     stubborn.wait_for("stubborn up")
     stubborn.process.send_signal(signal.SIGINT)
     stubborn.wait_for("Stopping.")
@@ -146,9 +144,6 @@ def test_the_children_of_a_killed_supervisor_are_told_to_stop(run: Callable[...,
     killed.wait_for("worker up")
     killed.process.kill()
     killed.process.wait()
-    deadline = time.monotonic() + 10
-    while killed.children() and time.monotonic() < deadline:
-        time.sleep(0.02)
     assert killed.end() == (-signal.SIGKILL, "")
 
 

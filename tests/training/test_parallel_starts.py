@@ -11,6 +11,7 @@ import pytest
 from django.db import connection, connections
 
 from tests import cast
+from tests.processes import PATIENCE
 from tests.training import certified
 from tests.training import making_learning as making
 from training import attempts, certificates
@@ -33,7 +34,7 @@ def test_two_hundred_starts_begin_one_attempt() -> None:
         try:
             if number < AT_ONCE:
                 connection.ensure_connection()
-                together.wait(timeout=30)
+                together.wait(timeout=PATIENCE)
             return attempts.start(person=nadia, slug=making.SLUG).pk
         finally:
             if number >= STARTS - AT_ONCE:
@@ -60,7 +61,7 @@ def test_the_last_two_modules_passed_at_once_make_the_certificate_of_all(monkeyp
     both, issue = threading.Barrier(2), certificates._issue_overall
 
     def together(*given: Any) -> None:
-        both.wait(timeout=30)
+        both.wait(timeout=PATIENCE)
         issue(*given)
 
     def submit(attempt: Attempt) -> None:
