@@ -99,6 +99,7 @@ def page(request: HttpRequest) -> dict[str, object]:
         "may_give_feedback": allows(user, Action.GIVE_FEEDBACK),
         "demo": settings.CLINCHAT_DEMO,
         "read_only": maintenance.current,
+        "maintenance_comes": maintenance.coming,
         "notices": partial(notices.shown_to, user),
         "emergencies": partial(emergency.open_to, user),
     }

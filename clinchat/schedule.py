@@ -150,6 +150,11 @@ EVERY: dict[str, dict[str, Any]] = {
         "schedule": 60.0,
         "options": {"queue": "recovery", "expires": 60},
     },
+    "follow-plan": {
+        "task": "compliance.tasks.follow_plan",
+        "schedule": 20.0,
+        "options": {"queue": "sealing", "expires": 20},
+    },
     "settle-recovery": {
         "task": "compliance.tasks.settle_recovery",
         "schedule": 60.0,

@@ -65,10 +65,14 @@ def tell_each(notices: Iterable[Notice]) -> None:
     Notice.objects.bulk_create(notices, batch_size=1_000)
 
 
+def everybody() -> list[User]:
+    """The people with open accounts. A program reads no notice and counts as nobody."""
+    return list(_people())
+
+
 def holders(*roles: Role) -> list[User]:
-    """The people with open accounts who hold one of the roles now. A program reads no notice and counts as nobody."""
-    people = User.objects.filter(is_active=True, is_service=False)
-    held = people.filter(role_assignments__role__in=roles, role_assignments__suspended_at=None)
+    """Those of `everybody` who hold one of the roles now."""
+    held = _people().filter(role_assignments__role__in=roles, role_assignments__suspended_at=None)
     return list(held.distinct())
 
 
@@ -105,6 +109,10 @@ def unread(user: User) -> QuerySet[Notice]:
 def read(user: User) -> QuerySet[Notice]:
     """Those the person has dismissed, the newest first."""
     return Notice.objects.filter(user=user).exclude(read_at=None)
+
+
+def _people() -> QuerySet[User]:
+    return User.objects.filter(is_active=True, is_service=False)
 
 
 def _by_weight(notices: QuerySet[Notice]) -> QuerySet[Notice]:

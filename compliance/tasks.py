@@ -242,6 +242,14 @@ def settle_recovery() -> None:
     recovery.settle()
 
 
+@shared_task(queue=Queues.SEALING, soft_time_limit=50, time_limit=60)
+def follow_plan() -> None:
+    """Where no backup, drill or check holds it up: a maintenance begins at its time."""
+    from compliance.continuity import planned
+
+    planned.follow()
+
+
 @shared_task(queue=Queues.RECOVERY, soft_time_limit=3 * 3600, time_limit=3 * 3600 + 600)
 def run_drill() -> None:
     from compliance.continuity.drill import drills

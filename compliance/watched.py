@@ -46,6 +46,7 @@ from compliance.models import (
     NetworkBlock,
     Official,
     OneTimeLink,
+    PlannedMaintenance,
     PolicyAcknowledgement,
     PolicyVersion,
     Purge,
@@ -149,6 +150,7 @@ def _continuity() -> None:
     audit.watch(Restore, shown=_columns(Restore, but=("reason", "report")))
     audit.watch(Drill, shown=_columns(Drill, but=("assertions", "steps")))
     audit.watch(Maintenance, shown=_columns(Maintenance, but=("reason",)))
+    audit.watch(PlannedMaintenance, shown=_columns(PlannedMaintenance, but=("reason",)))
     audit.watch(LegalHold, shown=_columns(LegalHold, but=("reason", "end_reason")))
     audit.watch(Purge, shown=_columns(Purge))
     audit.watch(DataKey, shown=_columns(DataKey, but=("key",)), object_id="scope")

@@ -13,6 +13,7 @@ class Queues(StrEnum):
     MAINTENANCE = "maintenance"
     """Short periodic work started by beat."""
     SEALING = "sealing"
-    """The audit trail's seals, every two seconds. Its worker alone may read the signing key."""
+    """The audit trail's seals, every two seconds, and what takes a moment and may wait behind nothing else. Its worker
+    alone may read the signing key."""
     RECOVERY = "recovery"
     """Backups, restores, drills: minutes each, one after the other. Its worker alone has the backup key."""

@@ -99,10 +99,15 @@ WORK_ON: Final = frozenset(
         "snapshot-verify",
         # checks, and the mode itself
         "api-maintenance",
+        "api-maintenance-cancel",
+        "api-maintenance-move",
         "audit-verify",
         "control-run",
         "controls-run",
+        "maintenance-cancel",
         "maintenance-end",
+        "maintenance-move",
+        "maintenance-plan",
         "maintenance-start",
     }
 )

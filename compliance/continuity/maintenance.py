@@ -22,9 +22,11 @@ from django.db.models import F
 
 from clinchat.lib import clock
 from compliance.access import epoch
-from compliance.models import Maintenance, User
+from compliance.models import Maintenance, PlannedMaintenance, User
 
 Kind = Maintenance.Kind
+SHOWN_BEFORE: Final = timedelta(hours=12)
+"""So long before it begins every page says what is planned: each shift reads it."""
 STALE_SECONDS: Final = 10.0
 """The state is read again after this time whatever the epoch says."""
 _LOCK: Final = 0x6D61696E  # "main": one decision about it at a time
@@ -63,6 +65,15 @@ class Shown:
     until: datetime | None
 
 
+@dataclass(frozen=True, slots=True)
+class Coming:
+    """What is planned, as everybody may see it."""
+
+    reason: str
+    starts_at: datetime
+    until: datetime
+
+
 @dataclass(slots=True)
 class _Known:
     """The state as this process last read it."""
@@ -71,6 +82,7 @@ class _Known:
     at: float = float("-inf")
     shown: Shown | None = None
     ended_at: datetime | None = None
+    coming: Coming | None = None
 
 
 _AS_IT_IS: Final[Any] = object()
@@ -98,7 +110,7 @@ def start(
             return one
         _close(one, actor)
     made = Maintenance.objects.create(kind=kind, reason=reason, started_by=actor, until=until)
-    _tell()
+    spread()
     return made
 
 
@@ -111,7 +123,7 @@ def end(*, actor: User | None = None, kind: Kind = Kind.MANUAL) -> Maintenance:
     if one.kind != kind:
         raise RestoreRuns if one.kind == Kind.RESTORE else NotOn
     _close(one, actor)
-    _tell()
+    spread()
     return one
 
 
@@ -127,6 +139,12 @@ def current() -> Shown | None:
 def on() -> bool:
     """Whether ClinChat is read-only now, as `current`."""
     return current() is not None
+
+
+def coming() -> Coming | None:
+    """What is planned and begins so soon that everybody is to see it; None otherwise. As new as `current`."""
+    plan = _newest().coming
+    return plan if plan is not None and plan.starts_at - clock.now() <= SHOWN_BEFORE else None
 
 
 def just_over(within: timedelta) -> bool:
@@ -148,6 +166,12 @@ def set_aside(mode: Shown | None = None) -> Iterator[None]:
         _instead.reset(token)
 
 
+def spread() -> None:
+    """Have every process read the state anew once the caller's transaction is committed."""
+    epoch.bump()
+    transaction.on_commit(forget)
+
+
 def forget() -> None:
     """Read the state anew at the next question: this process has changed it, or what it saw was undone."""
     epoch.forget()
@@ -161,6 +185,7 @@ def _newest() -> _Known:
             with _reading:
                 if _is_stale(number):  # unless another thread has read it meanwhile
                     _known.shown, _known.ended_at = _read()
+                    _known.coming = _read_coming()
                     _known.epoch, _known.at = number, time.monotonic()
     except (DatabaseError, InterfaceError):
         pass
@@ -183,11 +208,6 @@ def _close(one: Maintenance, actor: User | None) -> None:
     one.save(update_fields=["ended_at", "ended_by"])
 
 
-def _tell() -> None:
-    epoch.bump()
-    transaction.on_commit(forget)
-
-
 def _read() -> tuple[Shown | None, datetime | None]:
     """What is on, or when the last one ended."""
     with transaction.atomic():  # going back to before 0.9 there is no such table: the caller's transaction goes on
@@ -195,3 +215,9 @@ def _read() -> tuple[Shown | None, datetime | None]:
     if last is None or last.ended_at is not None:
         return None, last.ended_at if last else None
     return Shown(last.pk, last.kind, last.reason, last.started_at, last.until), None
+
+
+def _read_coming() -> Coming | None:
+    with transaction.atomic():  # going back to before this table was made, as above
+        plan = PlannedMaintenance.objects.filter(state=PlannedMaintenance.State.PLANNED).first()
+    return Coming(plan.reason, plan.starts_at, plan.until) if plan else None

@@ -42,6 +42,7 @@ WRITABLE: Final = {
     "compliance.NetworkBlock": REVOKED,
     "compliance.Notice": CHECKS,
     "compliance.OneTimeLink": SIGN_IN,
+    "compliance.PlannedMaintenance": RECOVERY,
     "compliance.Restore": RECOVERY,
     "compliance.Seal": TRAIL,
     "compliance.SealedEvent": TRAIL,

@@ -218,6 +218,47 @@ class Maintenance(models.Model):
         return f"{self.kind} {self.started_at:%Y-%m-%d %H:%M}"
 
 
+class PlannedMaintenance(models.Model):
+    """A maintenance that begins by itself at its time. One is planned at a time."""
+
+    class State(models.TextChoices):
+        PLANNED = "planned", "Planned"
+        BEGUN = "begun", "Begun"
+        CANCELLED = "cancelled", "Canceled"
+        MISSED = "missed", "Did not begin"
+
+    id = models.UUIDField(primary_key=True, default=uuid.uuid4, editable=False)
+    reason = models.CharField(max_length=300, help_text="Shown to everybody. No patient data.")
+    starts_at = models.DateTimeField()
+    until = models.DateTimeField(help_text="When it is expected to end. It does not end itself.")
+    state = models.CharField(max_length=10, choices=State, default=State.PLANNED)
+    planned_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    planned_at = models.DateTimeField(default=clock.now)
+    told_at = models.DateTimeField(null=True, blank=True, help_text="When everybody was told of it last.")
+    closed_by = models.ForeignKey(User, null=True, blank=True, on_delete=models.PROTECT, related_name="+")
+    closed_at = models.DateTimeField(null=True, blank=True, help_text="When it began, was canceled or did not begin.")
+    mode = models.OneToOneField(Maintenance, null=True, blank=True, on_delete=models.PROTECT, related_name="plan")
+    failure = models.CharField(max_length=200, blank=True, help_text="Why it did not begin.")
+
+    class Meta:
+        ordering = ["-planned_at"]
+        constraints = [
+            models.UniqueConstraint(models.Value(1), condition=Q(state="planned"), name="one_planned_maintenance"),
+            models.CheckConstraint(condition=Q(until__gt=F("starts_at")), name="maintenance_ends_after_it_starts"),
+            models.CheckConstraint(
+                condition=Q(state="begun", mode__isnull=False) | (~Q(state="begun") & Q(mode=None)),
+                name="maintenance_begun_with_a_mode",
+            ),
+            models.CheckConstraint(
+                condition=Q(state="planned", closed_at=None) | (~Q(state="planned") & Q(closed_at__isnull=False)),
+                name="maintenance_closed_or_planned",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.state} {self.starts_at:%Y-%m-%d %H:%M}"
+
+
 class LegalHold(models.Model):
     """Nothing of this person, patient or conversation is purged or erased until the hold ends."""
 

@@ -11,8 +11,8 @@ from playwright.sync_api import expect
 
 from clinchat.lib import clock
 from compliance.access import epoch
-from compliance.continuity import maintenance
-from compliance.models import Maintenance
+from compliance.continuity import maintenance, planned
+from compliance.models import Maintenance, PlannedMaintenance
 from tests import cast
 from tests.browser import checks
 from tests.browser.conftest import SignIn
@@ -28,6 +28,7 @@ def portal(transactional_db: None, live_server: object, monkeypatch: pytest.Monk
     monkeypatch.setattr(epoch, "FRESH_SECONDS", 0.0)
     maintenance.forget()
     yield str(live_server)
+    PlannedMaintenance.objects.filter(state="planned").update(state="cancelled", closed_at=clock.now())
     Maintenance.objects.filter(ended_at=None).update(ended_at=clock.now())
     maintenance.forget()
 
@@ -58,8 +59,9 @@ def test_an_operator_switches_it(open_as: SignIn, portal: str) -> None:
     watch = checks.Watch(page)
     page.goto(f"{portal}{reverse('maintenance')}")
     assert checks.judge(page) == []
-    page.get_by_label("Reason").fill(WHY)
-    page.get_by_label("Expected end").fill("2031-01-02T18:00")
+    card = page.get_by_role("region", name="It is off")
+    card.get_by_label("Reason").fill(WHY)
+    card.get_by_label("Expected end").fill("2031-01-02T18:00")
     page.get_by_role("button", name="Make ClinChat read-only").click()
     expect(page.get_by_role("heading", name="It is on")).to_be_visible()
     expect(page.get_by_role("region", name="Read-only mode")).to_contain_text(WHY)
@@ -67,4 +69,35 @@ def test_an_operator_switches_it(open_as: SignIn, portal: str) -> None:
     page.get_by_role("button", name="End it").click()
     expect(page.get_by_role("heading", name="It is off")).to_be_visible()
     expect(page.get_by_role("region", name="Read-only mode")).to_have_count(0)
+    assert watch.problems() == []
+
+
+def test_an_operator_plans_it_and_everybody_sees_it_come(open_as: SignIn, portal: str) -> None:
+    page = open_as(cast.otto())
+    watch = checks.Watch(page)
+    page.goto(f"{portal}{reverse('maintenance')}")
+    card = page.get_by_role("region", name="Nothing is planned")
+    card.get_by_label("Reason").fill(WHY)
+    card.get_by_label("Start").fill("2031-01-02T18:00")
+    card.get_by_label("Expected end").fill("2031-01-02T17:00")
+    card.get_by_role("button", name="Plan it").click()
+    expect(card).to_contain_text("The expected end must be after the start.")
+    assert checks.judge(page) == []
+    card.get_by_label("Expected end").fill("2031-01-02T20:00")
+    card.get_by_role("button", name="Plan it").click()
+    card = page.get_by_role("region", name="Planned", exact=True)
+    expect(card).to_contain_text("on Jan 2, 2031 at 18:00")
+    card.get_by_text("Move it").first.click()
+    expect(card.get_by_label("Start")).to_have_value("2031-01-02T18:00")
+    assert checks.judge(page) == []
+    soon = clock.now() + timedelta(hours=3)
+    planned.move(starts_at=soon, until=soon + timedelta(hours=1))
+    strip = page.get_by_role("region", name="Planned maintenance")
+    for address in ("/settings/", "/compliance/", "/signin/", "/status/", reverse("maintenance")):
+        page.goto(f"{portal}{address}")
+        expect(strip).to_contain_text(WHY)
+    assert checks.judge(page) == []
+    page.get_by_role("button", name="Cancel it").click()
+    expect(page.get_by_text("It is canceled.")).to_be_visible()
+    expect(strip).to_have_count(0)
     assert watch.problems() == []

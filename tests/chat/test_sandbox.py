@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -86,7 +87,12 @@ def test_files_of_a_folder_share_a_process_and_a_bad_one_spoils_none(
     (tmp_path / "07.csv").write_text("not looked into")
     started: list[object] = []
     run = sandbox._run
-    monkeypatch.setattr(sandbox, "_run", lambda *given: started.append(given) or run(*given))
+
+    def counted(*given: Any) -> Any:
+        started.append(given)
+        return run(*given)
+
+    monkeypatch.setattr(sandbox, "_run", counted)
     reading = loaders.read(tmp_path)
     assert [source.external_id for source in reading.sources] == [f"{i:02}" for i in range(20) if i != 5]
     assert [str(problem) for problem in reading.problems] == [

@@ -50,7 +50,12 @@ def _keep_connection(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyP
 def _count_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     LOOKS.clear()
     read = streams._read
-    monkeypatch.setattr(streams, "_read", lambda *given: LOOKS.append(given) or read(*given))
+
+    def counted(*given: Any) -> Any:
+        LOOKS.append(given)
+        return read(*given)
+
+    monkeypatch.setattr(streams, "_read", counted)
     assert SOON * sse.SLICE_SECONDS <= 3
 
 

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 from clinchat.lib import clock
-from compliance.models import Backup, Erasure, LegalHold, Restore
+from compliance.models import Backup, Erasure, LegalHold, PlannedMaintenance, Restore
 from tests import cast
 from tests.guards.rows import READ, Row
 
@@ -14,6 +15,7 @@ RESTORE = {"restore_id": "restore"}
 DECIDED = {"restore_id": "decided_restore"}
 QUEUED = ("sensitive_read", "E")
 MADE = ("sensitive_create", "C")
+PLAN = {"plan_id": "plan"}
 HOLD = {"hold_id": "hold"}
 ERASURE = {"erasure_id": "erasure"}
 PSEUDONYM = "P-0123456789abcde0"
@@ -44,7 +46,12 @@ ROWS: dict[str, Row] = {
     "maintenance": Row(),
     "maintenance-start": Row(post={}),
     "maintenance-end": Row(post={}),
+    "maintenance-plan": Row(post={}),
+    "maintenance-move": Row(post={}, arguments=PLAN),
+    "maintenance-cancel": Row(leaves=(("sensitive_update", "U"),), post={}, arguments=PLAN),
     "api-maintenance": Row(),
+    "api-maintenance-move": Row(),
+    "api-maintenance-cancel": Row(),
     "retention": Row(),
     "holds": Row(leaves=(READ,)),
     "hold-new": Row(),
@@ -64,11 +71,14 @@ def things() -> dict[str, Any]:
     restore = Restore.objects.create(backup=backup, reason="Why not.", requested_by=ada)
     decided = Restore.objects.create(backup=backup, reason="Why not.", requested_by=ada, state="cancelled")
     hold = LegalHold.objects.create(kind="patient", subject=PSEUDONYM, reason="A claim.", placed_by=sam)
+    coming = now + timedelta(days=9)
+    plan = PlannedMaintenance.objects.create(reason="Moved.", starts_at=coming, until=coming + timedelta(hours=1))
     asked = Erasure.objects.create(kind="patient", subject=PSEUDONYM, reason="As asked.", requested_by=sam)
     return {
         "snapshot": backup.pk,
         "restore": restore.pk,
         "decided_restore": decided.pk,
+        "plan": plan.pk,
         "hold": hold.pk,
         "erasure": asked.pk,
     }

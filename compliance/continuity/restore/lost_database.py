@@ -29,12 +29,13 @@ from compliance.continuity.refusals import ContinuityError
 from compliance.continuity.restore import carry_over, databases, loading, restoring, sources
 from compliance.continuity.storage import stores
 from compliance.continuity_forms import LONGEST_REASON
-from compliance.models import Authenticator, Backup, OneTimeLink, Restore
+from compliance.models import Authenticator, Backup, OneTimeLink, PlannedMaintenance, Restore
 from compliance.models.factors import STEP_SECONDS, TOLERANCE
 
 State = Restore.State
 NO_REASON = "Not kept: it could not be checked for patient identifiers."
 OVER = "It was running when the backup was made."
+DROPPED = "The database was brought back: whether it still held was not known."
 
 
 class DatabaseNotLost(ContinuityError):
@@ -156,6 +157,8 @@ def _close_unfinished() -> None:
     restores.filter(state=State.DONE).update(state=State.ACCEPTED)
     running = Backup.objects.filter(state__in=(Backup.State.WAITING, Backup.State.RUNNING))
     running.update(state=Backup.State.FAILED, failure=OVER)
+    plans = PlannedMaintenance.objects.filter(state=PlannedMaintenance.State.PLANNED)
+    plans.update(state=PlannedMaintenance.State.MISSED, closed_at=clock.now(), failure=DROPPED)
     with suppress(maintenance.Refused):
         maintenance.end(kind=maintenance.Kind.RESTORE)
 
