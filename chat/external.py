@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from compliance.external_services import Failed, NotConfigured, external
+from compliance.external_services import Failed, NotConfigured, register_service
 
 
 def register() -> None:
-    external("embedding", "Embedding model", _embedding, 20.0)
-    external("malware", "Malware scanner (clamd)", _malware, 12.0)
+    register_service("embedding", "Embedding model", _embedding, 20.0)
+    register_service("malware", "Malware scanner (clamd)", _malware, 12.0)
 
 
 def _embedding() -> str:

@@ -12,14 +12,14 @@ from django.db.models import Q, QuerySet
 
 from chat.models import Citation, Conversation, Feedback, IndexProof, InteractionAlert, InteractionCheck, Turn
 from compliance import mask_reports, vault
-from compliance.continuity.deletion import holds, retention, scopes
+from compliance.continuity.deletion import holds, retention, subjects
 from compliance.models import BreakGlass
 
 CONVERSATIONS: Final = "CLINCHAT_CONVERSATION_DAYS"
 
 
 def register() -> None:
-    scopes.keep(of_people=of_people, exists=lambda pk: Conversation.objects.filter(pk=pk).exists())
+    subjects.register(of_people=of_people, exists=lambda pk: Conversation.objects.filter(pk=pk).exists())
     retention.rule(
         retention.Rule(
             key="values",
@@ -30,7 +30,7 @@ def register() -> None:
             since="the last question",
             least=1,
             due=with_values,
-            held=holds.scopes_held,
+            held=holds.conversations_on_hold,
             remove=forget,
         ),
         retention.Rule(
@@ -42,7 +42,7 @@ def register() -> None:
             since="the last question",
             least=30,
             due=over,
-            held=holds.scopes_held,
+            held=holds.conversations_on_hold,
             remove=remove,
         ),
         retention.Rule(
@@ -122,5 +122,5 @@ def _remove_checks(keys: Collection[UUID] | QuerySet[InteractionCheck, UUID]) ->
 
 
 def _of_held_people(keys: Collection[UUID]) -> set[UUID]:
-    theirs = InteractionCheck.objects.filter(pk__in=keys, by__in=holds.people())
+    theirs = InteractionCheck.objects.filter(pk__in=keys, by__in=holds.people_on_hold())
     return set(theirs.values_list("pk", flat=True))

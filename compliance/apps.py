@@ -24,7 +24,7 @@ class ComplianceConfig(AppConfig):
         from compliance.access import people
         from compliance.audit import triggers
         from compliance.continuity import gauges, integrity, write_guard
-        from compliance.continuity.deletion import own_retention
+        from compliance.continuity.deletion import compliance_rules
         from compliance.controls import catalogue, figures, own  # noqa: F401
         from compliance.logs import database
         from compliance.models import User
@@ -41,7 +41,7 @@ class ComplianceConfig(AppConfig):
         external_services.register()
         gauges.register()
         reports.register()
-        own_retention.register()
+        compliance_rules.register()
         access.rule_for(User, people.rule)
         demo.also(examples.furnish)
         connection_created.connect(triggers.on_connection)

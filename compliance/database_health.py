@@ -1,6 +1,6 @@
-"""How the database is, for whoever keeps it. Every look has a deadline, on connections of its own.
+"""Health probes of the database, for its operators, on connections of their own and with a deadline.
 
-Nothing here depends on tables of ours, so it says something in a database that is empty, read-only or half restored.
+They read no table of ours, so they also work in a database that is empty, read-only or partly restored.
 """
 
 from __future__ import annotations
@@ -16,36 +16,36 @@ import psycopg
 from django.conf import settings
 from django.db import connections
 
-from compliance import deadlines
+from compliance import connection_errors, deadlines
 from compliance.continuity import programs
 from compliance.continuity.point_in_time.wal import SLOT
 from compliance.logs.faults import kind
 from compliance.measured import Measured, State
-from compliance.unreached import unreached
 
 CONNECT_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 5
-SECONDS: Final = 20.0
-"""For all looks of one command together."""
+TOTAL_SECONDS: Final = 20.0
+"""Deadline for all probes of one command together."""
 OLDEST_VERSION: Final = 180_000
 MB, GB = 2**20, 2**30
 Cursor: TypeAlias = "psycopg.Cursor[tuple[Any, ...]]"
-Seen: TypeAlias = tuple[State, str, Any]
-Look: TypeAlias = Callable[[Cursor], Seen]
+ProbeResult: TypeAlias = tuple[State, str, Any]
+"""State, text for people, value for programs."""
+Probe: TypeAlias = Callable[[Cursor], ProbeResult]
 
 
 # ── Connections ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _parameters() -> dict[str, Any]:
-    """As the portal connects, but that it waits less long and does not write."""
+def _connection_parameters() -> dict[str, Any]:
+    """The portal's own connection parameters, for plain psycopg."""
     found: dict[str, Any] = connections["default"].get_connection_params()
     return found | {"cursor_factory": psycopg.Cursor, "context": None}
 
 
 @contextmanager
-def connected(parameters: dict[str, Any]) -> Iterator[Cursor]:
-    """A connection of its own that only reads, with a limit for connecting and for each statement."""
+def connect_read_only(parameters: dict[str, Any]) -> Iterator[Cursor]:
+    """A cursor on a new read-only connection, with limits for connecting (CONNECT_SECONDS) and for each statement."""
     limits = f"-c statement_timeout={STATEMENT_SECONDS}s -c lock_timeout=1s -c default_transaction_read_only=on"
     own = {
         "autocommit": True,
@@ -58,13 +58,15 @@ def connected(parameters: dict[str, Any]) -> Iterator[Cursor]:
 
 
 def connections_of_this_process() -> list[Measured]:
-    """Each connection that a process needs, tried now: how long it took, as whom, and whether it is encrypted."""
-    wanted = {"default": ("Portal", _parameters), "audit": ("Audit trail", _parameters)}
+    """Open each connection that a process needs: how many ms that took, as which role, and whether it is encrypted."""
+    wanted = {"default": ("Portal", _connection_parameters), "audit": ("Audit trail", _connection_parameters)}
     if settings.OWNER_DATABASE_URL:
         wanted["owner"] = ("Backups", programs.owner_conninfo)
-    tried = deadlines.at_once({key: (CONNECT_SECONDS + 1.0, partial(_try, key, *how)) for key, how in wanted.items()})
+    tried = deadlines.run_all(
+        {key: (CONNECT_SECONDS + 1.0, partial(_check_connection, key, *how)) for key, how in wanted.items()}
+    )
     return [
-        found if isinstance(found, Measured) else Measured(key, wanted[key][0], State.FAILED, _no_answer(found))
+        found if isinstance(found, Measured) else Measured(key, wanted[key][0], State.FAILED, _failure_text(found))
         for key, found in tried.items()
     ]
 
@@ -73,20 +75,20 @@ _WHO = """
 SELECT current_user, current_database(), coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()), false),
        inet_server_addr() IS NULL, pg_is_in_recovery()
 """
-_FREEZING = """
+_READ_ONLY_SETTING = """
 SELECT EXISTS (SELECT FROM pg_db_role_setting JOIN pg_database ON pg_database.oid = setdatabase
     WHERE datname = current_database() AND 'default_transaction_read_only=on' = ANY(setconfig))
 """
 
 
-def _try(key: str, name: str, parameters: Callable[[], dict[str, Any]]) -> Measured:
+def _check_connection(key: str, name: str, parameters: Callable[[], dict[str, Any]]) -> Measured:
     began = time.monotonic()
-    with connected(parameters()) as cursor:
+    with connect_read_only(parameters()) as cursor:
         ms = round((time.monotonic() - began) * 1000, 1)
-        role, database, ssl, local, standby = _one(cursor, _WHO)
-        (frozen,) = _one(cursor, _FREEZING)
-    way = "over a socket" if local else "encrypted" if ssl else "not encrypted"
-    words, state = f"{ms} ms, {way}, as {role} to {database}", State.OK
+        role, database, ssl, local, standby = _single_row(cursor, _WHO)
+        (frozen,) = _single_row(cursor, _READ_ONLY_SETTING)
+    transport = "over a socket" if local else "encrypted" if ssl else "not encrypted"
+    words, state = f"{ms} ms, {transport}, as {role} to {database}", State.OK
     if standby or frozen:
         words, state = f"{words}; it takes no writes", State.WARNING
     elif not local and not ssl:
@@ -94,72 +96,74 @@ def _try(key: str, name: str, parameters: Callable[[], dict[str, Any]]) -> Measu
     return Measured(key, name, state, words, {"ms": ms, "role": role, "database": database, "encrypted": ssl or local})
 
 
-def _no_answer(error: object) -> str:
-    if isinstance(error, deadlines.Late | psycopg.errors.ConnectionTimeout):
+def _failure_text(error: object) -> str:
+    if isinstance(error, deadlines.DeadlineExceeded | psycopg.errors.ConnectionTimeout):
         return f"no answer within {CONNECT_SECONDS} seconds"
-    return f"not reached: {unreached(error)}" if isinstance(error, BaseException) else "not reached"
+    return f"not reached: {connection_errors.describe(error)}" if isinstance(error, BaseException) else "not reached"
 
 
-# ── Looks, one after the other on one connection ───────────────────────────────────────────────────────────────────
+# ── Running probes, one after the other on one connection ──────────────────────────────────────────────────────────
 
 
-def look(looks: dict[str, tuple[str, Look]]) -> list[Measured]:
-    """What each look saw. One that fails says so and spoils no other; past SECONDS the rest is not done."""
+def run_probes(probes: dict[str, tuple[str, Probe]]) -> list[Measured]:
+    """Run the probes in order. One that fails does not affect the others; past TOTAL_SECONDS the rest is skipped."""
     seen: list[Measured] = []
-    (ended,) = deadlines.at_once({"": (SECONDS, partial(_look_into, looks, seen))}).values()
+    (ended,) = deadlines.run_all({"": (TOTAL_SECONDS, partial(_run_each, probes, seen))}).values()
     found = list(seen)
     if isinstance(ended, BaseException):
-        late = f"no answer within {SECONDS:.0f} seconds"
-        words = late if isinstance(ended, deadlines.Late) else _no_answer(ended)
+        late = f"no answer within {TOTAL_SECONDS:.0f} seconds"
+        words = late if isinstance(ended, deadlines.DeadlineExceeded) else _failure_text(ended)
         found.append(Measured("database", "Database", State.FAILED, words))
     return found
 
 
-def _look_into(looks: dict[str, tuple[str, Look]], seen: list[Measured]) -> None:
-    with connected(_parameters()) as cursor:
-        for key, (name, one) in looks.items():
+def _run_each(probes: dict[str, tuple[str, Probe]], seen: list[Measured]) -> None:
+    with connect_read_only(_connection_parameters()) as cursor:
+        for key, (name, one) in probes.items():
             try:
                 seen.append(Measured(key, name, *one(cursor)))
-            except Exception as error:  # whatever it was: the others are looked at all the same
+            except Exception as error:  # whatever it was: go on with the others
                 seen.append(Measured(key, name, State.FAILED, f"could not be looked at: {kind(error)}"))
                 if cursor.connection.closed:
                     raise
 
 
-def _one(cursor: Cursor, query: str) -> tuple[Any, ...]:
+def _single_row(cursor: Cursor, query: str) -> tuple[Any, ...]:
     cursor.execute(query.encode())
     (found,) = cursor.fetchall()
     return found
 
 
 def rows(cursor: Cursor, query: str, params: Sequence[Any] = ()) -> list[dict[str, Any]]:
-    """A query of this module as rows by name. Its text is a constant of ours."""
+    """The result of a query as dictionaries. Only for constant queries of ours."""
     cursor.execute(query.encode(), params or None)
     names = [column.name for column in cursor.description or ()]
     return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def graded(value: float, *, warning: float, failed: float) -> State:
-    """The more, the worse."""
+def grade(value: float, *, warning: float, failed: float) -> State:
+    """OK below `warning`, WARNING below `failed`, else FAILED."""
     return State.FAILED if value >= failed else State.WARNING if value >= warning else State.OK
 
 
-# ── What is looked at ──────────────────────────────────────────────────────────────────────────────────────────────
+# ── Probes ─────────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _version(cursor: Cursor) -> Seen:
-    number, text = _one(cursor, "SELECT current_setting('server_version_num')::int, current_setting('server_version')")
+def _version(cursor: Cursor) -> ProbeResult:
+    number, text = _single_row(
+        cursor, "SELECT current_setting('server_version_num')::int, current_setting('server_version')"
+    )
     state = State.OK if number >= OLDEST_VERSION else State.FAILED
     return state, f"PostgreSQL {text}" + ("" if state is State.OK else "; 18 or newer is needed"), number
 
 
-def _sessions(cursor: Cursor) -> Seen:
-    used, most = _one(
+def _sessions(cursor: Cursor) -> ProbeResult:
+    used, most = _single_row(
         cursor,
         "SELECT (SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'), "
         "current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int",
     )
-    return graded(used / most, warning=0.8, failed=0.95), f"{used} of {most} in use", {"used": used, "most": most}
+    return grade(used / most, warning=0.8, failed=0.95), f"{used} of {most} in use", {"used": used, "most": most}
 
 
 _BLOCKED = """
@@ -170,11 +174,11 @@ FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = '
 """
 
 
-def _locks(cursor: Cursor) -> Seen:
+def _locks(cursor: Cursor) -> ProbeResult:
     found = rows(cursor, _BLOCKED)
     longest = max((one["seconds"] or 0 for one in found), default=0)
     words = f"{len(found)} sessions wait for a lock, the longest for {longest:.0f} s" if found else "nobody waits"
-    return graded(longest, warning=5, failed=60), words, found
+    return grade(longest, warning=5, failed=60), words, found
 
 
 _LONG = """
@@ -185,12 +189,12 @@ FROM pg_stat_activity WHERE datname = current_database() AND xact_start < clock_
 """
 
 
-def _transactions(cursor: Cursor) -> Seen:
+def _transactions(cursor: Cursor) -> ProbeResult:
     found = rows(cursor, _LONG)
-    (prepared,) = _one(cursor, "SELECT count(*) FROM pg_prepared_xacts")
+    (prepared,) = _single_row(cursor, "SELECT count(*) FROM pg_prepared_xacts")
     longest = max((one["seconds"] for one in found), default=0)
     words = f"{len(found)} longer than 5 minutes, the longest {longest} s" if found else "none longer than 5 minutes"
-    state = graded(longest, warning=300, failed=3600)
+    state = grade(longest, warning=300, failed=3600)
     if prepared:
         words, state = f"{words}; {prepared} prepared and forgotten", max(state, State.WARNING, key=list(State).index)
     return state, words, found
@@ -204,15 +208,15 @@ SELECT application_name AS application, state, sync_state,
     coalesce(pg_wal_lsn_diff({_NOW}, coalesce(replay_lsn, write_lsn)), 0)::bigint AS bytes
 FROM pg_stat_replication ORDER BY application_name
 """  # noqa: S608  # only constants of this module
-"""A receiver of the log alone replays nothing and flushes whole segments: what counts of it is what it has written."""
+"""pg_receivewal replays nothing and flushes whole segments only, so its lag is that of what it has written."""
 
 
-def _replication(cursor: Cursor) -> Seen:
+def _replication(cursor: Cursor) -> ProbeResult:
     found = rows(cursor, _REPLICAS)
     if not found:
         return State.ABSENT, "nobody is connected to copy the log", found
     seconds, behind = max(one["seconds"] for one in found), max(one["bytes"] for one in found)
-    state = graded(max(seconds / 30, behind / GB), warning=1, failed=10)
+    state = grade(max(seconds / 30, behind / GB), warning=1, failed=10)
     return state, f"{len(found)} connected, {seconds:.1f} s and {behind / MB:.1f} MB behind at most", found
 
 
@@ -223,7 +227,7 @@ FROM pg_replication_slots ORDER BY slot_name
 """  # noqa: S608  # only constants of this module
 
 
-def _slots(cursor: Cursor) -> Seen:
+def _slots(cursor: Cursor) -> ProbeResult:
     found = rows(cursor, _SLOTS)
     words = [
         f"{one['name']} keeps {one['retained_bytes'] / MB:.0f} MB" + ("" if one["active"] else ", nobody reads it")
@@ -254,19 +258,19 @@ WHERE relnamespace = 'public'::regnamespace AND relkind = 'r' AND reltuples > 0
     AND pg_relation_size(class.oid) - ceil(reltuples * (28 + width) / 8100) * 8192 > 0.4 * pg_relation_size(class.oid)
 ORDER BY unused_bytes DESC LIMIT 10
 """
-"""Room that rows of the usual width would not fill: an estimate from the planner's figures."""
+"""Tables over 100 MB with more than 40 % unused space, estimated from the planner's statistics."""
 
 
-def _bloat(cursor: Cursor) -> Seen:
+def _bloat(cursor: Cursor) -> ProbeResult:
     dead, unused = rows(cursor, _DEAD), rows(cursor, _BLOAT)
     names = sorted({str(one["table"]) for one in (*dead, *unused)})
     words = f"much dead or unused room in {', '.join(names)}" if names else "no table with much dead room"
     return State.WARNING if names else State.OK, words, {"dead_rows": dead, "unused": unused}
 
 
-def _wraparound(cursor: Cursor) -> Seen:
-    (age,) = _one(cursor, "SELECT max(greatest(age(datfrozenxid), mxid_age(datminmxid))) FROM pg_database")
-    return graded(age, warning=5e8, failed=1.5e9), f"oldest transaction {age:,} of 2,147,483,648 back", age
+def _wraparound(cursor: Cursor) -> ProbeResult:
+    (age,) = _single_row(cursor, "SELECT max(greatest(age(datfrozenxid), mxid_age(datminmxid))) FROM pg_database")
+    return grade(age, warning=5e8, failed=1.5e9), f"oldest transaction {age:,} of 2,147,483,648 back", age
 
 
 _VECTOR = """
@@ -277,7 +281,7 @@ FROM pg_available_extensions WHERE name = 'vector'
 """
 
 
-def _vector(cursor: Cursor) -> Seen:
+def _vector(cursor: Cursor) -> ProbeResult:
     found = rows(cursor, _VECTOR)
     if not found or not found[0]["installed_version"]:
         return State.FAILED, "the extension is not there: nothing can be searched", None
@@ -289,8 +293,8 @@ def _vector(cursor: Cursor) -> Seen:
     return State.WARNING if older else State.OK, words, one
 
 
-def _checksums(cursor: Cursor) -> Seen:
-    on, failures = _one(
+def _checksums(cursor: Cursor) -> ProbeResult:
+    on, failures = _single_row(
         cursor,
         "SELECT current_setting('data_checksums') = 'on', coalesce(sum(checksum_failures), 0)::bigint "
         "FROM pg_stat_database",
@@ -299,21 +303,21 @@ def _checksums(cursor: Cursor) -> Seen:
     return state, f"{'on' if on else 'off'}, {failures} pages were wrong", {"on": on, "failures": failures}
 
 
-def _size(cursor: Cursor) -> Seen:
-    database, may = _one(
+def _size(cursor: Cursor) -> ProbeResult:
+    database, may = _single_row(
         cursor, "SELECT pg_database_size(current_database()), has_function_privilege('pg_ls_waldir()', 'EXECUTE')"
     )
-    (log,) = _one(cursor, "SELECT sum(size)::bigint FROM pg_ls_waldir()") if may else (None,)
+    (log,) = _single_row(cursor, "SELECT sum(size)::bigint FROM pg_ls_waldir()") if may else (None,)
     value = {"database_bytes": database, "wal_bytes": log}
     words = f"{database / MB:,.0f} MB" + ("" if log is None else f" and {log / MB:,.0f} MB of log")
     if not settings.EMBEDDED:
         return State.OK, f"{words}; its disk is not seen from here", value
     disk = shutil.disk_usage(settings.VAR)
-    state = graded(-disk.free, warning=-max(2 * GB, disk.total // 20), failed=-GB // 2)  # the less, the worse
+    state = grade(-disk.free, warning=-max(2 * GB, disk.total // 20), failed=-GB // 2)  # the less, the worse
     return state, f"{words}, {disk.free / GB:,.1f} GB free", value | {"free_bytes": disk.free}
 
 
-HEALTH: Final[dict[str, tuple[str, Look]]] = {
+HEALTH: Final[dict[str, tuple[str, Probe]]] = {
     "version": ("Version", _version),
     "connections": ("Connections", _sessions),
     "locks": ("Locks", _locks),
@@ -329,5 +333,5 @@ HEALTH: Final[dict[str, tuple[str, Look]]] = {
 
 
 def health() -> list[Measured]:
-    """How the database is now, look by look."""
-    return look(HEALTH)
+    """The results of all health probes."""
+    return run_probes(HEALTH)

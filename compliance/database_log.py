@@ -1,4 +1,4 @@
-"""Whether the database would write what people type into its own log, where nothing masks it."""
+"""Checks that PostgreSQL logs no statement and no parameter: its log is not masked, and they hold what people type."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import Final
 
 from django.db import connection
 
-QUIET: Final[dict[str, set[str | None]]] = {
+REQUIRED_SETTINGS: Final[dict[str, set[str | None]]] = {
     "log_statement": {"none"},
     "log_duration": {"off"},
     "log_min_duration_statement": {"-1"},
@@ -18,11 +18,12 @@ QUIET: Final[dict[str, set[str | None]]] = {
     "log_error_verbosity": {"terse"},
     "auto_explain.log_min_duration": {"-1", "", None},
 }
-"""What each of PostgreSQL's settings must be; None or nothing: its module is not loaded."""
+"""PostgreSQL settings and their accepted values. None or empty: the setting's module is not loaded."""
 
 
-def talkative() -> list[str]:
-    """The settings by which a statement, a parameter or what an error quotes of them would be written."""
+def violations() -> list[str]:
+    """Names of the settings with another value, by which the log could contain statements, parameters or values."""
+    names = list(REQUIRED_SETTINGS)
     with connection.cursor() as cursor:
-        cursor.execute("SELECT key, current_setting(key, true) FROM unnest(%s::text[]) AS named(key)", [list(QUIET)])
-        return sorted(name for name, value in cursor.fetchall() if value not in QUIET[name])
+        cursor.execute("SELECT key, current_setting(key, true) FROM unnest(%s::text[]) AS named(key)", [names])
+        return sorted(name for name, value in cursor.fetchall() if value not in REQUIRED_SETTINGS[name])

@@ -1,6 +1,6 @@
-"""How fast the database is: statements, indexes, cache, connections.
+"""Performance probes of the database: slow statements, indexes, buffer cache, connections.
 
-Of a statement only its first word, its table and a fingerprint are shown: its text can hold what a person typed.
+Of a statement only the verb, the table and a fingerprint are shown, because its text may contain what a person typed.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from typing import Any, Final
 from django.conf import settings
 
 from compliance import metrics
-from compliance.database_health import Cursor, Look, Seen, graded, look, rows
+from compliance.database_health import Cursor, Probe, ProbeResult, grade, rows, run_probes
 from compliance.logs.database import shape
 from compliance.measured import Measured, State
 
@@ -28,33 +28,33 @@ ORDER BY query_start LIMIT 10
 """
 
 
-def _statements(cursor: Cursor) -> Seen:
-    """By pg_stat_statements where it is; else those that run now."""
+def _statements(cursor: Cursor) -> ProbeResult:
+    """Slow statements from pg_stat_statements where it is installed, else those that run now."""
     slow = settings.CLINCHAT_SLOW_QUERY_MS
     (kept,) = rows(cursor, "SELECT to_regclass('pg_stat_statements') IS NOT NULL AS kept")
     query, words = (_BY_STATEMENT, "{} kinds take") if kept["kept"] else (_RUNNING, "{} have been running for")
-    found = [_plain(one) for one in rows(cursor, query, [slow])]
-    told = _told()
+    found = [_redacted(one) for one in rows(cursor, query, [slow])]
+    last_day = _slow_last_day()
     words = f"{words.format(len(found))} {slow} ms or longer; "
-    words += "those of the last day are not known" if told is None else f"{told} in the last day"
-    value = {"by": "pg_stat_statements" if kept["kept"] else "running now", "statements": found, "last_day": told}
-    return State.WARNING if found or (told or 0) > MANY else State.OK, words, value
+    words += "those of the last day are not known" if last_day is None else f"{last_day} in the last day"
+    value = {"by": "pg_stat_statements" if kept["kept"] else "running now", "statements": found, "last_day": last_day}
+    return State.WARNING if found or (last_day or 0) > MANY_SLOW else State.OK, words, value
 
 
-def _plain(one: dict[str, Any]) -> dict[str, Any]:
+def _redacted(one: dict[str, Any]) -> dict[str, Any]:
     return shape(str(one.pop("query") or "")) | one
 
 
-def _told() -> int | None:
-    """How many lines SLOW_QUERY there were in the last day; None without Redis."""
+def _slow_last_day() -> int | None:
+    """How many SLOW_QUERY log lines the last day had; None without Redis."""
     try:
         return metrics.last_day()[metrics.SLOW_STATEMENTS][""]
     except metrics.Unavailable:
         return None
 
 
-MANY: Final = 100
-"""Slow statements in a day, from which on somebody should look."""
+MANY_SLOW: Final = 100
+"""More slow statements than this in a day are a warning."""
 _UNUSED = """
 SELECT s.relname AS table, s.indexrelname AS index, pg_relation_size(s.indexrelid) AS bytes
 FROM pg_stat_user_indexes s JOIN pg_index i USING (indexrelid)
@@ -68,7 +68,7 @@ ORDER BY seq_tup_read DESC LIMIT 10
 """
 
 
-def _indexes(cursor: Cursor) -> Seen:
+def _indexes(cursor: Cursor) -> ProbeResult:
     unused, missing = rows(cursor, _UNUSED), rows(cursor, _SCANNED)
     words = f"{len(unused)} of more than 1 MB are unused"
     if missing:
@@ -80,15 +80,15 @@ _CACHE = """
 SELECT blks_hit AS hits, blks_read AS reads, temp_bytes, deadlocks, stats_reset AS since
 FROM pg_stat_database WHERE datname = current_database()
 """
-ENOUGH: Final = 100_000
-"""Pages read before a ratio says anything."""
+ENOUGH_PAGES: Final = 100_000
+"""The hit ratio is judged only after this many pages were read."""
 
 
-def _cache(cursor: Cursor) -> Seen:
+def _cache(cursor: Cursor) -> ProbeResult:
     (one,) = rows(cursor, _CACHE)
     asked = one["hits"] + one["reads"]
     ratio = one["hits"] / asked if asked else 1.0
-    state = State.WARNING if asked > ENOUGH and ratio < 0.9 else State.OK
+    state = State.WARNING if asked > ENOUGH_PAGES and ratio < 0.9 else State.OK
     return state, f"{ratio:.1%} of {asked:,} pages were in memory", one | {"ratio": round(ratio, 4)}
 
 
@@ -100,14 +100,14 @@ GROUP BY 1, 2 ORDER BY 3 DESC, 1, 2
 """
 
 
-def _pool(cursor: Cursor) -> Seen:
+def _pool(cursor: Cursor) -> ProbeResult:
     found = rows(cursor, _POOL)
     forgotten = max((one["longest_seconds"] for one in found if one["state"].startswith("idle in")), default=0)
     words = ", ".join(f"{one['sessions']} {one['state']} ({one['application'] or 'no name'})" for one in found)
-    return graded(forgotten, warning=60, failed=600), words, found
+    return grade(forgotten, warning=60, failed=600), words, found
 
 
-PERFORMANCE: Final[dict[str, tuple[str, Look]]] = {
+PERFORMANCE: Final[dict[str, tuple[str, Probe]]] = {
     "statements": ("Slow statements", _statements),
     "indexes": ("Indexes", _indexes),
     "cache": ("Cache", _cache),
@@ -116,5 +116,5 @@ PERFORMANCE: Final[dict[str, tuple[str, Look]]] = {
 
 
 def performance() -> list[Measured]:
-    """How fast the database is, look by look."""
-    return look(PERFORMANCE)
+    """The results of all performance probes."""
+    return run_probes(PERFORMANCE)

@@ -1,8 +1,8 @@
-"""Work in threads of its own, in the context of whoever begins it; and work that may hang: a server that takes a
-connection and never answers, a name service that is away.
+"""Runs functions in daemon threads, and several at once with a deadline each.
 
-Nobody waits for such a thread longer than its time, not even the end of the process. What hangs is left behind; its own
-timeouts end it.
+For calls that may hang, such as a server that accepts a connection and never answers, or DNS that is down. Unlike those
+of ThreadPoolExecutor, such a thread is waited for no longer than its deadline, not even when the interpreter exits; it
+ends by the timeouts of its own call.
 """
 
 from __future__ import annotations
@@ -20,35 +20,40 @@ from django.db import connections
 T = TypeVar("T")
 
 
-class Late(Exception):
-    """Not done in its time."""
+class DeadlineExceeded(Exception):
+    """The function did not return within its deadline."""
 
 
-def begun(do: Callable[[], T]) -> Future[T]:
-    """It begins now; the future has what it returns or raises."""
+def start(function: Callable[[], T]) -> Future[T]:
+    """Start the function in a daemon thread, with a copy of the caller's context variables. Returns its future."""
     future: Future[T] = Future()
 
     def run() -> None:
         try:
-            future.set_result(do())
-        except BaseException as error:  # noqa: BLE001  # raised where it is waited for
+            future.set_result(function())
+        except BaseException as error:  # noqa: BLE001  # raised where the future is read
             future.set_exception(error)
 
     Thread(target=copy_context().run, args=(run,), daemon=True).start()
     return future
 
 
-def at_once(work: Mapping[str, tuple[float, Callable[[], T]]]) -> dict[str, T | BaseException]:
-    """What each piece returned or raised, or Late; all begin now, each with so many seconds. Raises nothing itself."""
+def run_all(work: Mapping[str, tuple[float, Callable[[], T]]]) -> dict[str, T | BaseException]:
+    """Start all functions now, each with a deadline in seconds. Returns what each has returned or raised, or
+    DeadlineExceeded; raises nothing itself."""
     began = time.monotonic()
-    futures = {name: begun(partial(_do, piece)) for name, (_, piece) in work.items()}
+    futures = {name: start(partial(_then_close, function)) for name, (_, function) in work.items()}
     for name, future in futures.items():
         wait([future], max(0.0, began + work[name][0] - time.monotonic()))
-    return {name: (one.exception() or one.result()) if one.done() else Late() for name, one in futures.items()}
+    return {
+        name: (future.exception() or future.result()) if future.done() else DeadlineExceeded()
+        for name, future in futures.items()
+    }
 
 
-def _do(piece: Callable[[], T]) -> T:
+def _then_close(function: Callable[[], T]) -> T:
+    """Call the function, then close Django's connections of this thread."""
     try:
-        return piece()
+        return function()
     finally:
-        connections.close_all()  # of this thread
+        connections.close_all()

@@ -1,7 +1,7 @@
-"""What ClinChat speaks to beyond the database, tried as it is used. Apps register their own in AppConfig.ready().
+"""Connection tests of the external services besides the database. Apps register theirs in AppConfig.ready().
 
-All are tried at once, each with a deadline: a server that takes a connection and says nothing holds up no other. What a
-server answered is never shown, only which kind of failure it was.
+Each probe uses its service once as the application does. All run at the same time, each with a deadline, so one that
+hangs delays no other. The text of a server's answer is never shown, only the kind of failure.
 """
 
 from __future__ import annotations
@@ -19,12 +19,11 @@ from typing import Final
 from django.conf import settings
 
 from clinchat.lib import clock
-from compliance import deadlines
+from compliance import connection_errors, deadlines
 from compliance.measured import Measured, State
-from compliance.unreached import unreached
 
 SECONDS: Final = 6.0
-PROBES: Final = "probe/"
+PROBE_FOLDER: Final = "probe/"
 
 
 class NotConfigured(Exception):
@@ -32,7 +31,7 @@ class NotConfigured(Exception):
 
 
 class Failed(Exception):
-    """It answers, and not as it should; `words` say in which respect, in ours."""
+    """The service does not work as it should. `words`: in which respect, in our own words."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -40,35 +39,33 @@ class Failed(Exception):
 
 
 Probe = Callable[[], str]
+"""Returns what it saw in a few words; raises NotConfigured, Failed, or any other exception for a failure."""
 
 
 @dataclass(frozen=True, slots=True)
-class _External:
+class _Service:
     name: str
     probe: Probe
     seconds: float
 
 
-_services: dict[str, _External] = {}
+_services: dict[str, _Service] = {}
 
 
-def external(key: str, name: str, probe: Probe, seconds: float = SECONDS) -> None:
-    """`probe` uses the service once and says in a few words what it saw; it raises NotConfigured, Failed or anything.
-
-    Its own timeouts should end it: past `seconds` nobody waits for it any more.
-    """
-    _services[key] = _External(name, probe, seconds)
+def register_service(key: str, name: str, probe: Probe, seconds: float = SECONDS) -> None:
+    """Register a service. `probe` should time out by itself; past `seconds` its result is not awaited any more."""
+    _services[key] = _Service(name, probe, seconds)
 
 
 def known() -> list[str]:
-    """The keys of all services, in the order in which they were registered."""
+    """The keys of all services, in the order of registration."""
     return list(_services)
 
 
 def check(only: Iterable[str] | None = None) -> list[Measured]:
-    """Try all, or these. Raises KeyError for one that is not known."""
+    """Probe all services, or these. Raises KeyError for an unknown key."""
     wanted = {key: _services[key] for key in (_services if only is None else only)}
-    tried = deadlines.at_once({key: (one.seconds, partial(_timed, one.probe)) for key, one in wanted.items()})
+    tried = deadlines.run_all({key: (one.seconds, partial(_timed, one.probe)) for key, one in wanted.items()})
     return [_measured(key, wanted[key], found) for key, found in tried.items()]
 
 
@@ -77,7 +74,7 @@ def _timed(probe: Probe) -> tuple[str, int]:
     return probe(), round((time.monotonic() - began) * 1000)
 
 
-def _measured(key: str, one: _External, found: tuple[str, int] | BaseException) -> Measured:
+def _measured(key: str, one: _Service, found: tuple[str, int] | BaseException) -> Measured:
     match found:
         case (words, ms):
             return Measured(key, one.name, State.OK, f"{words}, {ms} ms", {"ms": ms})
@@ -85,12 +82,12 @@ def _measured(key: str, one: _External, found: tuple[str, int] | BaseException) 
             return Measured(key, one.name, State.ABSENT, "not configured")
         case Failed():
             return Measured(key, one.name, State.FAILED, found.words)
-        case deadlines.Late() | TimeoutError():
+        case deadlines.DeadlineExceeded() | TimeoutError():
             return Measured(key, one.name, State.FAILED, f"no answer within {one.seconds:.0f} seconds")
-    return Measured(key, one.name, State.FAILED, f"not reached: {unreached(found)}")
+    return Measured(key, one.name, State.FAILED, f"not reached: {connection_errors.describe(found)}")
 
 
-# ── Our own ────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Services of the compliance app ─────────────────────────────────────────────────────────────────────────────────
 
 
 def _queue() -> str:
@@ -102,7 +99,7 @@ def _queue() -> str:
 
 
 def _mail() -> str:
-    """Connect, encrypt and sign in, as before each message."""
+    """Connect, start TLS and sign in, without sending a message."""
     from compliance import mail
 
     if not settings.MAIL_URL:
@@ -136,7 +133,7 @@ def _sign_in() -> str:
 
 
 def _keys() -> str:
-    """Wrap a key that is used for nothing."""
+    """Wrap a random key, which is then thrown away."""
     from clinchat.lib.keys import KeysUnavailable
     from clinchat.lib.keys import keys as kept
 
@@ -150,18 +147,18 @@ def _keys() -> str:
 
 
 def _backups() -> str:
-    """Write something into each store, find it there, and take it away; also what a killed probe has left."""
+    """Write an object into each backup store, list it and delete it. Also deletes what killed probes have left."""
     from compliance.continuity.refusals import ContinuityError
     from compliance.continuity.storage import stores
 
     if not settings.BACKUP_STORES:
         raise NotConfigured
-    name = f"{PROBES}{uuid.uuid4().hex}"
+    name = f"{PROBE_FOLDER}{uuid.uuid4().hex}"
     old = clock.now() - timedelta(hours=1)
     try:
         for store in stores.stores():
             size = store.put(name, [b"probe"])
-            found = {one.name: one for one in store.list(PROBES)}
+            found = {one.name: one for one in store.list(PROBE_FOLDER)}
             for one in found.values():
                 if one.name == name or one.modified < old:
                     store.delete(one.name)
@@ -173,7 +170,7 @@ def _backups() -> str:
 
 
 def _syslog() -> str:
-    """Datagrams: that nobody refuses them is all that can be known."""
+    """Syslog gets datagrams and never answers, so only its socket or its name can be checked."""
     where: tuple[str, int] | str = settings.AUDIT_CHECKPOINT_SYSLOG
     if not where:
         raise NotConfigured
@@ -186,10 +183,10 @@ def _syslog() -> str:
 
 
 def register() -> None:
-    external("queue", "Queue (Redis)", _queue)
-    external("mail", "Mail (SMTP)", _mail, 12.0)
-    external("directory", "Directory (LDAP)", _directory, 12.0)
-    external("sign-in", "Sign-in service (OpenID Connect)", _sign_in, 10.0)
-    external("keys", "Key service (Vault, KMS)", _keys, 10.0)
-    external("backups", "Stores of backups", _backups, 15.0)
-    external("syslog", "Log server (syslog)", _syslog)
+    register_service("queue", "Queue (Redis)", _queue)
+    register_service("mail", "Mail (SMTP)", _mail, 12.0)
+    register_service("directory", "Directory (LDAP)", _directory, 12.0)
+    register_service("sign-in", "Sign-in service (OpenID Connect)", _sign_in, 10.0)
+    register_service("keys", "Key service (Vault, KMS)", _keys, 10.0)
+    register_service("backups", "Stores of backups", _backups, 15.0)
+    register_service("syslog", "Log server (syslog)", _syslog)

@@ -209,9 +209,9 @@ def log_lines(sample: int) -> Seen:
 
 
 def database_log(sample: int) -> Seen:
-    wrong = database_logs.talkative()
+    wrong = database_logs.violations()
     named = f": {', '.join(wrong)}" if wrong else ""
-    return Seen(not wrong, f"{len(wrong)} of {len(database_logs.QUIET)} settings otherwise{named}")
+    return Seen(not wrong, f"{len(wrong)} of {len(database_logs.REQUIRED_SETTINGS)} settings otherwise{named}")
 
 
 def failures(sample: int) -> Seen:

@@ -108,7 +108,7 @@ def erase(scopes: Collection[UUID]) -> Erased:
 
     What a legal hold is on stays as it is.
     """
-    free = set(scopes) - holds.scopes_held(scopes)
+    free = set(scopes) - holds.conversations_on_hold(scopes)
     keys = data_keys.destroy(free)
     entries = list(VaultEntry.objects.select_for_update().filter(scope__in=free).exclude(blind_index=_ERASED))
     for entry in entries:

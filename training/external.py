@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from django.conf import settings
 
-from compliance.external_services import Failed, NotConfigured, external
+from compliance.external_services import Failed, NotConfigured, register_service
 
 
 def register() -> None:
-    external("learning", "Learning record store (xAPI)", _learning, 12.0)
+    register_service("learning", "Learning record store (xAPI)", _learning, 12.0)
 
 
 def _learning() -> str:

@@ -86,7 +86,7 @@ def approve(*, purge_id: UUID, actor: User) -> AuditPurge:
         raise OnHold
     with transaction.atomic():
         purge = _decide(purge_id, actor, AuditPurge.Status.DONE)
-        if holds.events_held(purge.before):
+        if holds.has_events_on_hold(purge.before):
             raise OnHold
         with connection.cursor() as cursor:
             cursor.execute("SELECT compliance_audit_purge(%s)", [purge.pk])

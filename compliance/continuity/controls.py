@@ -28,20 +28,25 @@ from compliance.continuity.storage.bucket import CANARY, Bucket
 from compliance.controls.registry import CannotLook, Found, check
 from compliance.models import Backup, Drill, WalShipping
 
-MOST_AGE: Final = timedelta(hours=6)
+MAX_AGE: Final = timedelta(hours=6)
 BEGUN_WITHIN: Final = timedelta(hours=1)
-MOST_LAG: Final = timedelta(minutes=5)
-BEFORE: Final = 30
-FEWEST: Final = 5
+"""For this long a backup that is being made excuses an older one."""
+MAX_LAG: Final = timedelta(minutes=5)
+COMPARED: Final = 30
+"""Most earlier backups that a size is compared with."""
+MIN_COMPARED: Final = 5
 """Fewest earlier backups that a size is compared with."""
-NARROWEST: Final = 0.01
+MIN_DEVIATION: Final = 0.01
 """Least standard deviation that is assumed, as a fraction of the mean."""
 NEWEST_FILES: Final = 20
-SMALL: Final = 4096
-LOCKED_FOR: Final = timedelta(days=30)
+"""How many of the newest files of a store are looked into."""
+SMALL_FILE_BYTES: Final = 4096
+"""Files up to this size are searched for the key."""
+LOCK_PERIOD: Final = timedelta(days=30)
+"""Retention lock of the test object, and least retention of the backup that must be in a write-once store."""
 WEEK: Final = timedelta(days=7)
-MOST_RTO: Final = 15 * 60.0
-MOST_RPO: Final = 5 * 60.0
+MAX_RTO_SECONDS: Final = 15 * 60.0
+MAX_RPO_SECONDS: Final = 5 * 60.0
 KEPT_APPS: Final = frozenset({"compliance", "training", "otp_static", "otp_webauthn"})
 """Accounts, rights, audit trail and training. Unless the database was lost, none of it comes from a backup."""
 
@@ -50,43 +55,43 @@ KEPT_APPS: Final = frozenset({"compliance", "training", "otp_static", "otp_webau
 
 @check("backup.fresh", keeper=True)
 def fresh() -> Found:
-    """The newest verified backup is under MOST_AGE old, its manifest is unchanged in the store, and its size is within
-    three standard deviations of up to 30 backups before it; and the shipped WAL is under MOST_LAG behind.
+    """The newest verified backup is under MAX_AGE old, its manifest is unchanged in the store, and its size is within
+    three standard deviations of up to 30 backups before it; and the shipped WAL is under MAX_LAG behind.
 
     It may be older while the next one, begun in time, is being made. Sizes are compared once there are five.
     """
     newest = Backup.objects.verified(Backup.Kind.FULL).first()
     if newest is None or newest.as_of is None:
         return Found(False, "no backup was read back and found whole", 1, ["no verified backup"])
-    old = age(newest.as_of)
-    failing = [f"{newest.key} is too old"] if not _young(newest.as_of) else []
-    failing += [] if _still_there(newest) else [f"{newest.key} is not in the store as it was"]
+    seconds = age(newest.as_of)
+    failing = [f"{newest.key} is too old"] if not _recent_enough(newest.as_of) else []
+    failing += [] if _manifest_unchanged(newest) else [f"{newest.key} is not in the store as it was"]
     others = _sizes_before(newest)
-    usual, deviation = _usual(others)
-    if len(others) >= FEWEST and abs(newest.size - usual) > 3 * deviation:
+    mean, deviation = _mean_and_deviation(others)
+    if len(others) >= MIN_COMPARED and abs(newest.size - mean) > 3 * deviation:
         failing.append(f"{newest.key} has an unusual size")
     shipping = WalShipping.objects.first()
     lag = math.inf if shipping is None else age(shipping.as_of)
-    failing += ["the log is not shipped"] if lag >= MOST_LAG.total_seconds() else []
+    failing += ["the log is not shipped"] if lag >= MAX_LAG.total_seconds() else []
     return Found(
         not failing,
-        f"the newest verified backup is {old / 3600:.1f} h old, "
+        f"the newest verified backup is {seconds / 3600:.1f} h old, "
         + ("the log was never shipped" if shipping is None else f"the log is {lag:.0f} s behind"),
         3 + len(others),
         failing,
-        {"bytes": newest.size, "usual": round(usual), "deviation": round(deviation), "compared": len(others)},
+        {"bytes": newest.size, "usual": round(mean), "deviation": round(deviation), "compared": len(others)},
     )
 
 
-def _young(as_of: datetime) -> bool:
-    """Whether it is under MOST_AGE old, or the next one was begun before then and within the last BEGUN_WITHIN."""
-    if clock.now() - as_of < MOST_AGE:
+def _recent_enough(as_of: datetime) -> bool:
+    """Whether it is under MAX_AGE old, or the next one was begun before then and within the last BEGUN_WITHIN."""
+    if clock.now() - as_of < MAX_AGE:
         return True
-    next_one = Backup.objects.filter(kind=Backup.Kind.FULL, state=Backup.State.RUNNING, started_at__lt=as_of + MOST_AGE)
+    next_one = Backup.objects.filter(kind=Backup.Kind.FULL, state=Backup.State.RUNNING, started_at__lt=as_of + MAX_AGE)
     return next_one.filter(started_at__gt=clock.now() - BEGUN_WITHIN).exists()
 
 
-def _still_there(backup: Backup) -> bool:
+def _manifest_unchanged(backup: Backup) -> bool:
     """Whether the manifest in the store has the SHA-256 that we recorded."""
     try:
         name = manifests.object_name(backup.key, MANIFEST)
@@ -101,12 +106,12 @@ def _still_there(backup: Backup) -> bool:
 def _sizes_before(newest: Backup) -> list[int]:
     """Sizes in bytes of the verified backups before it, newest first, pruned ones included."""
     found = Backup.objects.filter(kind=Backup.Kind.FULL, verified_ok=True, as_of__lt=newest.as_of)
-    return list(found.order_by("-as_of").values_list("size", flat=True)[:BEFORE])
+    return list(found.order_by("-as_of").values_list("size", flat=True)[:COMPARED])
 
 
-def _usual(sizes: list[int]) -> tuple[float, float]:
+def _mean_and_deviation(sizes: list[int]) -> tuple[float, float]:
     mean = statistics.fmean(sizes) if sizes else 0.0
-    return mean, max(statistics.pstdev(sizes) if sizes else 0.0, NARROWEST * mean)
+    return mean, max(statistics.pstdev(sizes) if sizes else 0.0, MIN_DEVIATION * mean)
 
 
 @check("backup.encrypted", keeper=True, seconds=60)
@@ -119,13 +124,13 @@ def encrypted() -> Found:
         if newest is None:
             return Found(False, "there is no backup", 1, ["no backup"])
         failing = [
-            f"{part.name} {why}" for part in newest.parts if (why := _not_sealed(store, newest, part.name, ring[0]))
+            f"{part.name} {why}" for part in newest.parts if (why := _why_not_sealed(store, newest, part.name, ring[0]))
         ]
         files = sorted(store.list(), key=lambda entry: entry.modified)[-NEWEST_FILES:]
         failing += [f"{one.name} is not encrypted" for one in files if not _is_ours(store, one.name, ring)]
     except ContinuityError as error:
         raise CannotLook(error.words) from None
-    failing += [f"the key lies in {name}" for name in _with_the_key()]
+    failing += [f"the key lies in {name}" for name in _files_with_key()]
     return Found(
         not failing,
         f"{len(newest.parts)} parts and the {len(files)} newest files, {len(failing)} of them readable or the key",
@@ -135,7 +140,7 @@ def encrypted() -> Found:
     )
 
 
-def _not_sealed(store: stores.Store, of: manifests.Manifest, part: str, key: keys.Key) -> str:
+def _why_not_sealed(store: stores.Store, of: manifests.Manifest, part: str, key: keys.Key) -> str:
     """Why the part is not sealed with the current key; empty: it is."""
     name = manifests.object_name(of.key, part)
     beginning = _beginning(store, name)
@@ -169,7 +174,7 @@ def _beginning(store: stores.Store, name: str) -> bytes:
     return b"".join(islice(store.open(name), 1))[: streams.HEADER]
 
 
-def _with_the_key() -> Iterator[str]:
+def _files_with_key() -> Iterator[str]:
     """Names of files in store folders that contain a backup key, or of the key file if it lies in one."""
     forms = [form for one in settings.BACKUP_KEYS() for form in (one, base64.b64encode(one), one.hex().encode())]
     own = Path(settings.BACKUP_KEY_PATH).resolve() if settings.BACKUP_KEY_PATH else None
@@ -179,7 +184,7 @@ def _with_the_key() -> Iterator[str]:
         for folder, _, names in os.walk(root):
             for path in (Path(folder, name) for name in names):
                 with suppress(OSError):
-                    if path.stat().st_size <= SMALL and any(form in path.read_bytes() for form in forms):
+                    if path.stat().st_size <= SMALL_FILE_BYTES and any(form in path.read_bytes() for form in forms):
                         yield path.name
 
 
@@ -191,8 +196,8 @@ def immutable_copy() -> Found:
     try:
         there = stores.stores()
         found = [one for one in there if isinstance(one, Bucket) and one.enforces_retention]
-        held = {one.name: _long_kept(one) for one in found}
-        open_ones = [one.name for one in found if not _refuses(one)]
+        held = {one.name: _kept_for_lock_period(one) for one in found}
+        open_ones = [one.name for one in found if not _refuses_deletion(one)]
     except ContinuityError as error:
         raise CannotLook(error.words) from None
     failing = [] if found else ["no store is write-once"]
@@ -208,20 +213,20 @@ def immutable_copy() -> Found:
     )
 
 
-def _long_kept(store: stores.Store) -> list[str]:
+def _kept_for_lock_period(store: stores.Store) -> list[str]:
     """Keys of the backups of the last week in the store that are kept for 30 days or more."""
     since = clock.now() - WEEK
     found = reading.list_manifests(store)
-    return [one.key for one in found if one.made_at >= since and one.keep_until - one.made_at >= LOCKED_FOR]
+    return [one.key for one in found if one.made_at >= since and one.keep_until - one.made_at >= LOCK_PERIOD]
 
 
-def _refuses(store: Bucket) -> bool:
+def _refuses_deletion(store: Bucket) -> bool:
     """Whether the store refuses to delete a locked object. Removes test objects of earlier runs whose lock is over."""
     for entry in list(store.list(CANARY)):
         with suppress(Retained):
             store.delete(entry.name)
     name = f"{CANARY}{clock.now():%Y%m%dT%H%M%SZ}-{secrets.token_hex(4)}"  # two checks may run in the same second
-    store.put(name, [b"canary"], keep_until=clock.now() + LOCKED_FOR)
+    store.put(name, [b"canary"], keep_until=clock.now() + LOCK_PERIOD)
     try:
         store.force_delete(name)
     except Retained:
@@ -266,8 +271,8 @@ def rto_rpo() -> Found:
     last = Drill.objects.filter(state=Drill.State.PASSED).first()
     if last is None or last.rto_seconds is None or last.rpo_seconds is None:
         return Found(False, "no drill passed yet", 1, ["no drill"])
-    failing = ["it took longer than 15 minutes"] if last.rto_seconds > MOST_RTO else []
-    failing += ["more than 5 minutes would be lost"] if last.rpo_seconds > MOST_RPO else []
+    failing = ["it took longer than 15 minutes"] if last.rto_seconds > MAX_RTO_SECONDS else []
+    failing += ["more than 5 minutes would be lost"] if last.rpo_seconds > MAX_RPO_SECONDS else []
     return Found(
         not failing,
         f"back after {last.rto_seconds:.1f} s, {last.rpo_seconds:.1f} s would be lost",
@@ -283,19 +288,19 @@ def no_rewind() -> Found:
     backup, and in the last drill, within seven days, what was done after the backup survived a restore of it.
     """
     kept = {model._meta.db_table for model in apps.get_models() if model._meta.app_label in KEPT_APPS}  # noqa: SLF001
-    taken = carry_over.restored_tables()
-    failing = [f"table {table} would come from the backup" for table in sorted(kept & taken)]
+    restored = carry_over.restored_tables()
+    failing = [f"table {table} would come from the backup" for table in sorted(kept & restored)]
     last = Drill.objects.first()
-    tried = next((one for one in last.assertions if one["key"] == "no_rewind"), None) if last else None
-    if last is None or tried is None or age(last.started_at) > WEEK.total_seconds():
+    result = next((one for one in last.assertions if one["key"] == "no_rewind"), None) if last else None
+    if last is None or result is None or age(last.started_at) > WEEK.total_seconds():
         failing.append("it was not tried within 7 days")
-    elif tried["ok"] is not True:
+    elif result["ok"] is not True:
         failing.append("in the last drill something was undone, or could not be looked at")
     return Found(
         not failing,
-        f"{len(kept & taken)} of {len(kept)} tables that must stay would come from a backup"
-        + (f"; tried on {last.started_at:%Y-%m-%d}: {tried['observed']}" if last and tried else ""),
+        f"{len(kept & restored)} of {len(kept)} tables that must stay would come from a backup"
+        + (f"; tried on {last.started_at:%Y-%m-%d}: {result['observed']}" if last and result else ""),
         len(kept) + 1,
         failing,
-        {"taken_back": sorted(taken)},
+        {"taken_back": sorted(restored)},
     )

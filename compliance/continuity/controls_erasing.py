@@ -25,7 +25,7 @@ from compliance.models import DataKey, Drill, VaultEntry
 from compliance.phi import Entity, Label
 
 TOKEN: Final = "[NAME-1]"  # noqa: S105  # stands for a name
-SETTLED: Final = timedelta(minutes=10)
+REWRITE_TIME: Final = timedelta(minutes=10)
 """After a key is destroyed, the copy of the keys beside the backups may be outdated for this long."""
 
 
@@ -39,10 +39,10 @@ def erase_canary() -> Found:
     """
     drill = _newest_drill()
     try:
-        failing = list(_beside())
+        failing = list(_key_copy_findings())
     except ContinuityError as error:
         raise CannotLook(error.words) from None
-    failing += [f"the backup restored {drill.started_at:%Y-%m-%d}: data keys"] if not _without_keys(drill) else []
+    failing += [f"the backup restored {drill.started_at:%Y-%m-%d}: data keys"] if not _has_no_data_keys(drill) else []
     rows, readable = _canary()
     failing += readable
     return Found(
@@ -72,9 +72,9 @@ def _canary() -> tuple[int, list[str]]:
     failing += ["the seal alone"] if value.encode() in inner else []
     failing += [f"key {one.pk}" for one in DataKey.objects.exclude(key=None).iterator() if _opens(one, inner, place)]
     traces = [bare.encode(), base64.b64decode(bare).hex().encode(), wrapped.hex().encode(), value.encode()]
-    rows, found = _written(began, traces)
+    rows, found = _search_written_rows(began, traces)
     failing += [f"table {table}" for table in sorted(found)]
-    failing += ["what is copied beside the backups"] if _kept(data_keys.export(), str(key.pk)) else []
+    failing += ["what is copied beside the backups"] if _contains(data_keys.export(), str(key.pk)) else []
     return rows, failing
 
 
@@ -91,7 +91,7 @@ def _blob(table: str, scope: uuid.UUID) -> bytes:
         return bytes(cursor.fetchone()[0])
 
 
-def _written(began: str, traces: list[bytes]) -> tuple[int, set[str]]:
+def _search_written_rows(began: str, traces: list[bytes]) -> tuple[int, set[str]]:
     """Number of rows that this transaction wrote, and the tables where one of them contains a trace."""
     rows, found = 0, set()
     with connection.cursor() as cursor:
@@ -113,15 +113,16 @@ def _newest_drill() -> Drill:
     return drill
 
 
-def _without_keys(drill: Drill) -> bool:
+def _has_no_data_keys(drill: Drill) -> bool:
     return any(one["key"] == "data_keys" and one["ok"] is True for one in drill.assertions)
 
 
-def _beside() -> Iterator[str]:
+def _key_copy_findings() -> Iterator[str]:
     """Findings about the copies of the keys in the stores: older than the newest destruction, or, where this process
     has the backup key to read them, containing a destroyed key."""
     gone = {str(pk) for pk in DataKey.objects.filter(key=None).values_list("pk", flat=True)}
-    last = DataKey.objects.filter(destroyed_at__lt=clock.now() - SETTLED).aggregate(last=Max("destroyed_at"))["last"]
+    settled = DataKey.objects.filter(destroyed_at__lt=clock.now() - REWRITE_TIME)
+    last = settled.aggregate(last=Max("destroyed_at"))["last"]
     for store in stores():
         written = key_copies.written_at(store)
         if written is None:
@@ -130,12 +131,12 @@ def _beside() -> Iterator[str]:
             yield f"{store.name}: the copy of the keys is older than the newest erasure"
         with suppress(NoKey, Absent):
             try:
-                if _kept(key_copies.read(store), *gone):
+                if _contains(key_copies.read(store), *gone):
                     yield f"{store.name}: a destroyed key"
             except Refused:
                 yield f"{store.name}: a copy of the keys that is not ours"
 
 
-def _kept(export: bytes, *ids: str) -> bool:
+def _contains(export: bytes, *ids: str) -> bool:
     """Whether the export contains one of these keys, rather than only a record of its destruction."""
     return any(one["sealed"] for one in json.loads(export)["keys"] if one["id"] in ids)

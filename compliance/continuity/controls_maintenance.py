@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from django.test import Client
 
 VERBS: Final = ("POST", "PUT", "PATCH", "DELETE")
-READ: Final = ("/status/", "/settings/", "/compliance/", "/compliance/audit/", "/compliance/continuity/maintenance/")
+PAGES: Final = ("/status/", "/settings/", "/compliance/", "/compliance/audit/", "/compliance/continuity/maintenance/")
 WORK_ON: Final = frozenset(
     {
         # signing in, and leaving
@@ -112,7 +112,7 @@ WORK_ON: Final = frozenset(
     }
 )
 """Names of the URLs that may still be posted to in read-only mode; each view says why (access.works_read_only)."""
-_MODE: Final = "A check of the read-only mode"
+_REASON: Final = "A check of the read-only mode"
 
 
 @check("maintenance.readonly_canary", seconds=60)
@@ -122,26 +122,26 @@ def readonly_canary() -> Found:
 
     The mode is on in this context only: other processes and threads go on writing.
     """
-    mode = maintenance.Shown(UUID(int=0), maintenance.Kind.MANUAL, _MODE, clock.now(), None)
+    mode = maintenance.Shown(UUID(int=0), maintenance.Kind.MANUAL, _REASON, clock.now(), None)
     with visits.apart("maintenance.readonly_canary"):
         person = canary.person(Role.AUDITOR, can_type=False)
         routes = [one for one in matrix.routes() if one.name not in WORK_ON]
-        tables = list(_tables())
+        tables = list(_guarded_tables())
         with maintenance.set_aside(mode):
-            before = _changed()
-            failing = [*_taken(person.client, routes)]
-            failing += [f"rows changed: {table}" for table, _ in sorted(_changed() - before)]
-            failing += [f"a statement changes {table}" for table in tables if _writes(table)]
-            failing += [f"not read: {path}" for path in READ if person.client.get(path).status_code != 200]
+            before = _row_changes()
+            failing = [*_accepted(person.client, routes)]
+            failing += [f"rows changed: {table}" for table, _ in sorted(_row_changes() - before)]
+            failing += [f"a statement changes {table}" for table in tables if _lets_delete_through(table)]
+            failing += [f"not read: {path}" for path in PAGES if person.client.get(path).status_code != 200]
             failing += [] if _on_record() else ["no event is recorded"]
     tried = len(routes) * len(VERBS)
     observed = f"{tried} requests and {len(tables)} statements; {len(failing)} not as they should be"
-    subjects = tried + len(tables) + len(READ) + 1
-    evidence = {"requests": tried, "tables": len(tables), "pages": len(READ), "work_on": len(WORK_ON)}
+    subjects = tried + len(tables) + len(PAGES) + 1
+    evidence = {"requests": tried, "tables": len(tables), "pages": len(PAGES), "work_on": len(WORK_ON)}
     return Found(not failing, observed, max(subjects, len(failing)), [*map(word, failing)], evidence)
 
 
-def _taken(client: Client, routes: list[Route]) -> Iterator[str]:
+def _accepted(client: Client, routes: list[Route]) -> Iterator[str]:
     for route in routes:
         path = visits.address(route)
         for verb in VERBS:
@@ -156,7 +156,7 @@ def _refused(response: HttpResponse) -> bool:
     return response.status_code == 503 and response.headers.get("Retry-After", "").isdigit()
 
 
-def _tables() -> Iterator[str]:
+def _guarded_tables() -> Iterator[str]:
     """Tables that the write guard protects against every kind of write."""
     for model in apps.get_models(include_auto_created=True):
         label, table = model._meta.label, model._meta.db_table  # noqa: SLF001  # documented by Django
@@ -164,17 +164,17 @@ def _tables() -> Iterator[str]:
             yield table
 
 
-def _changed() -> set[tuple[str, int]]:
+def _row_changes() -> set[tuple[str, int]]:
     """Protected tables that this transaction has written to, with the number of row changes, rolled back or not."""
     with connection.cursor() as cursor:
         cursor.execute(
             "SELECT relname, n_tup_ins + n_tup_upd + n_tup_del FROM pg_stat_xact_user_tables WHERE relname = ANY(%s)",
-            [[*_tables()]],
+            [[*_guarded_tables()]],
         )
         return set(cursor.fetchall())
 
 
-def _writes(table: str) -> bool:
+def _lets_delete_through(table: str) -> bool:
     """Whether the write guard lets a DELETE through to the table."""
     try:
         with transaction.atomic(), connection.cursor() as cursor:

@@ -159,7 +159,7 @@ class Child:
             **pipes,  # type: ignore[call-overload]  # stdin and stdout
         )
         self._stderr = b""
-        self._stderr_reader = deadlines.begun(self._read_stderr)
+        self._stderr_reader = deadlines.start(self._read_stderr)
 
     def finish(self) -> None:
         """Wait until it exits. Raises ProgramFailed."""

@@ -238,7 +238,7 @@ def loopback(host: str) -> bool:
 def addresses(hosts: Iterable[str]) -> dict[str, list[str]]:
     """What the name service says of each host, all asked at once; nothing for those it does not answer in time."""
     asked = {host: (LOOKUP_SECONDS, partial(_look_up, host)) for host in set(filter(None, hosts))}
-    return {host: found for host, found in deadlines.at_once(asked).items() if isinstance(found, list)}
+    return {host: found for host, found in deadlines.run_all(asked).items() if isinstance(found, list)}
 
 
 def _look_up(host: str) -> list[str]:

@@ -19,7 +19,7 @@ from clinchat.lib.http import AuthedRequest
 from compliance import audit
 from compliance.access import Action, allows, door
 from compliance.access.sessions import fresh
-from compliance.continuity.deletion import erasing, holds, retention, scopes
+from compliance.continuity.deletion import erasing, holds, retention, subjects
 from compliance.holding_forms import EndHoldForm, ErasureForm, HoldForm
 from compliance.models import Erasure, LegalHold, Purge, User
 from compliance.views.registers import Refusals, ask, done
@@ -30,7 +30,7 @@ NOBODY: Final = "Nothing is kept here about it. Check the kind, and how it is wr
 HOLD: Final = "compliance.LegalHold"
 ERASURE: Final = "compliance.Erasure"
 PLACED: Final[Refusals] = {
-    scopes.NoSuchSubject: ("subject", NOBODY),
+    subjects.NoSuchSubject: ("subject", NOBODY),
     holds.AlreadyHeld: (None, "There is a hold on it already."),
 }
 ENDED: Final[Refusals] = {
@@ -38,7 +38,7 @@ ENDED: Final[Refusals] = {
     holds.AlreadyEnded: (None, "It has ended already."),
 }
 ASKED: Final[Refusals] = {
-    scopes.NoSuchSubject: ("subject", NOBODY),
+    subjects.NoSuchSubject: ("subject", NOBODY),
     holds.OnHold: (None, "A legal hold is on it. It is kept until the hold ends."),
     erasing.AlreadyAsked: (None, "Somebody has asked for this. It waits for a second person."),
 }

@@ -60,9 +60,9 @@ def away(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def at(port: int) -> None:
         elsewhere = {"host": "127.0.0.1", "port": port, "dbname": "clinchat", "user": "clinchat", "password": SECRET}
-        monkeypatch.setattr(database_health, "_parameters", lambda: elsewhere)
+        monkeypatch.setattr(database_health, "_connection_parameters", lambda: elsewhere)
         monkeypatch.setattr(database_health, "CONNECT_SECONDS", 2)
-        monkeypatch.setattr(database_health, "SECONDS", 3.0)
+        monkeypatch.setattr(database_health, "TOTAL_SECONDS", 3.0)
 
     return at
 
@@ -146,11 +146,13 @@ def test_the_exit_code_is_that_of_the_worst(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_the_role_of_the_portal_may_look_at_everything(monkeypatch: pytest.MonkeyPatch) -> None:
-    known = database_health._parameters()
+    known = database_health._connection_parameters()
     with another(autocommit=True) as other:
         other.execute("CREATE ROLE portal_plain; GRANT pg_read_all_stats TO portal_plain")
         try:
-            monkeypatch.setattr(database_health, "_parameters", lambda: known | {"options": "-c role=portal_plain"})
+            monkeypatch.setattr(
+                database_health, "_connection_parameters", lambda: known | {"options": "-c role=portal_plain"}
+            )
             found = database_health.health() + database_performance.performance()
         finally:
             other.execute("DROP ROLE portal_plain")
@@ -192,7 +194,7 @@ def test_somebody_who_waits_for_a_lock_is_seen() -> None:
                     return
                 time.sleep(0.05)
 
-        deadlines.at_once({"look": (10.0, look), "watch": (10.0, watch)})
+        deadlines.run_all({"look": (10.0, look), "watch": (10.0, watch)})
     (locks,) = seen
     assert (locks.value[0]["application"], locks.value[0]["blocked_by"]) == ("waits", [pid])
     assert SECRET not in json.dumps(locks.value)
@@ -202,7 +204,7 @@ def test_somebody_who_waits_for_a_lock_is_seen() -> None:
     ("value", "state"), [(299, State.OK), (300, State.WARNING), (3599, State.WARNING), (3600, State.FAILED)]
 )
 def test_grades(value: float, state: State) -> None:
-    assert database_health.graded(value, warning=300, failed=3600) == state
+    assert database_health.grade(value, warning=300, failed=3600) == state
 
 
 LIES = {
@@ -243,7 +245,7 @@ ROWS = {
 def test_what_is_wrong_is_graded(key: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """The server answers what a sick one would."""
     answer, state = (LIES | ROWS)[key]
-    real, real_rows = database_health._one, database_health.rows
+    real, real_rows = database_health._single_row, database_health.rows
 
     def one(cursor: Any, query: str) -> Any:
         return real(cursor, answer if key in LIES else query)
@@ -251,17 +253,17 @@ def test_what_is_wrong_is_graded(key: str, monkeypatch: pytest.MonkeyPatch) -> N
     def rows(cursor: Any, query: str, params: Any = ()) -> Any:
         return real_rows(cursor, answer if key in ROWS else query, () if key in ROWS else params)
 
-    monkeypatch.setattr(database_health, "_one", one)
+    monkeypatch.setattr(database_health, "_single_row", one)
     monkeypatch.setattr(database_health, "rows", rows)
     monkeypatch.setattr(database_performance, "rows", rows)
     looks = HEALTH | PERFORMANCE if key not in HEALTH else HEALTH
-    (found,) = database_health.look({key: looks[key]})
+    (found,) = database_health.run_probes({key: looks[key]})
     assert found.state == state, found
 
 
 def test_a_receiver_of_the_log_is_not_behind_for_replaying_nothing() -> None:
     """As pg_receivewal is seen: without a position that it replayed, and so with a lag that grows for ever."""
-    with database_health.connected(database_health._parameters()) as cursor:
+    with database_health.connect_read_only(database_health._connection_parameters()) as cursor:
         cursor.execute("SET default_transaction_read_only = off")
         cursor.execute(
             "CREATE TEMPORARY TABLE pg_stat_replication AS SELECT 'clinchat-wal' AS application_name, "
@@ -277,20 +279,20 @@ def test_a_look_that_fails_spoils_no_other() -> None:
     def broken(cursor: Any) -> Any:
         cursor.execute(f"SELECT '{SECRET}'::int")
 
-    found = database_health.look({"broken": ("Broken", broken), "version": HEALTH["version"]})
+    found = database_health.run_probes({"broken": ("Broken", broken), "version": HEALTH["version"]})
     assert [(one.key, one.state) for one in found] == [("broken", State.FAILED), ("version", State.OK)]
     assert found[0].words == "could not be looked at: InvalidTextRepresentation"
 
 
 def test_a_look_that_hangs_ends_and_what_was_seen_before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_health, "SECONDS", 1.0)
+    monkeypatch.setattr(database_health, "TOTAL_SECONDS", 1.0)
     monkeypatch.setattr(database_health, "STATEMENT_SECONDS", 30)
 
     def hangs(cursor: Any) -> Any:
         cursor.execute("SELECT pg_sleep(4)")
 
     began = time.monotonic()
-    found = database_health.look({"version": HEALTH["version"], "hangs": ("Hangs", hangs)})
+    found = database_health.run_probes({"version": HEALTH["version"], "hangs": ("Hangs", hangs)})
     assert time.monotonic() - began < 2
     assert [(one.key, one.state) for one in found] == [("version", State.OK), ("database", State.FAILED)]
 
@@ -314,7 +316,7 @@ def test_a_slow_statement_is_shown_without_what_it_says(settings: Any) -> None:
                     return
                 time.sleep(0.05)
 
-        deadlines.at_once({"run": (10.0, run), "watch": (10.0, watch)})
+        deadlines.run_all({"run": (10.0, run), "watch": (10.0, watch)})
     (found,) = seen
     assert ("SELECT", "compliance_user") in {(one["statement"], one["table"]) for one in found.value["statements"]}
     assert found.state == State.WARNING

@@ -243,7 +243,7 @@ def test_a_silent_mail_server_and_an_absent_queue_are_told_in_plain_words(settin
 def test_those_that_hang_hold_up_nobody(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for key, service in external_services._services.items():
         monkeypatch.setitem(
-            external_services._services, key, external_services._External(service.name, service.probe, 1.0)
+            external_services._services, key, external_services._Service(service.name, service.probe, 1.0)
         )
     with answering(None) as port:
         for key in PLACED:
@@ -282,7 +282,7 @@ def test_what_is_said_of_each_failure(
     error: BaseException, state: State, words: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(external_services, "_services", {})
-    external_services.external("odd", "Odd", broken(error))
+    external_services.register_service("odd", "Odd", broken(error))
     found = one("odd")
     assert (found.state, found.words) == (state, words)
 
@@ -299,10 +299,10 @@ def test_each_piece_has_its_own_time_and_all_begin_at_once() -> None:
         return work
 
     began = time.monotonic()
-    found = deadlines.at_once({"quick": (1.0, after(0.1)), "slow": (0.2, after(1.5)), "long": (1.0, after(0.4))})
+    found = deadlines.run_all({"quick": (1.0, after(0.1)), "slow": (0.2, after(1.5)), "long": (1.0, after(0.4))})
     assert time.monotonic() - began < 1.0
     assert (found["quick"], found["long"]) == (0.1, 0.4)
-    assert isinstance(found["slow"], deadlines.Late)
+    assert isinstance(found["slow"], deadlines.DeadlineExceeded)
 
 
 def test_a_piece_knows_who_asked_and_what_it_raises_comes_back() -> None:
@@ -312,7 +312,7 @@ def test_a_piece_knows_who_asked_and_what_it_raises_comes_back() -> None:
     def fails() -> str:
         raise KeyError("x")
 
-    found = deadlines.at_once({"who": (1.0, who.get), "fails": (1.0, fails)})
+    found = deadlines.run_all({"who": (1.0, who.get), "fails": (1.0, fails)})
     assert found["who"] == "alice"
     assert isinstance(found["fails"], KeyError)
 

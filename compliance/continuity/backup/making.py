@@ -122,7 +122,7 @@ class BackupWriter:
             cursor.execute("SELECT pg_export_snapshot(), clock_timestamp()")
             snapshot, as_of = cursor.fetchone() or ("", None)
             questions = _known_questions(snapshot)
-            reading = deadlines.begun(partial(_read_state, cursor, as_of))
+            reading = deadlines.start(partial(_read_state, cursor, as_of))
             try:
                 dump = programs.stream("pg_dump", [*_PG_DUMP_ARGUMENTS, f"--snapshot={snapshot}"])
                 self._write_part("database.dump", dump)

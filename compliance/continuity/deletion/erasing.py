@@ -17,7 +17,7 @@ from django.db.models import Max
 from clinchat.lib import clock
 from compliance import mask_reports, vault
 from compliance.continuity.backup.pruning import BASE_DAYS
-from compliance.continuity.deletion import holds, scopes
+from compliance.continuity.deletion import holds, subjects
 from compliance.models import Backup, Erasure, User, WalShipping
 
 Status = Erasure.Status
@@ -38,10 +38,10 @@ class SamePerson(Exception):
 def request(*, kind: str, subject: str, reason: str, actor: User) -> Erasure:
     """Request an erasure. `subject` as it was typed: e-mail address, medical record number or id.
 
-    Raises scopes.NoSuchSubject, holds.OnHold and AlreadyAsked.
+    Raises subjects.NoSuchSubject, holds.OnHold and AlreadyAsked.
     """
-    identified = scopes.subject(kind, subject)
-    holds.require_free(kind, identified)
+    identified = subjects.identify(kind, subject)
+    holds.require_not_held(kind, identified)
     try:
         with transaction.atomic():
             return Erasure.objects.create(kind=kind, subject=identified, reason=reason, requested_by=actor)
@@ -55,10 +55,10 @@ def approve(*, erasure_id: UUID, actor: User) -> Erasure:
         erasure = _open(erasure_id)
         if erasure.requested_by_id == actor.pk:
             raise SamePerson
-        holds.require_free(erasure.kind, erasure.subject)
-        mine = scopes.of(erasure.kind, erasure.subject)
-        mask_reports.blank_words(mine)
-        erased = vault.erase(mine)
+        holds.require_not_held(erasure.kind, erasure.subject)
+        conversations = subjects.conversations_of(erasure.kind, erasure.subject)
+        mask_reports.blank_words(conversations)
+        erased = vault.erase(conversations)
         erasure.keys, erasure.values_count = erased.keys, erased.values
         erasure.gone_from_copies_at = gone_from_copies_at()
         _decide(erasure, Status.DONE, actor)

@@ -15,7 +15,7 @@ from django.db import IntegrityError, connection, transaction
 from django.db.models import Q
 
 from clinchat.lib import clock
-from compliance.continuity.deletion import scopes
+from compliance.continuity.deletion import subjects
 from compliance.models import AuditEvent, LegalHold, User
 
 Kind = LegalHold.Kind
@@ -40,13 +40,13 @@ class SamePerson(Exception):
 def place(*, kind: str, subject: str, reason: str, actor: User) -> LegalHold:
     """Place a hold. `subject` as it was typed: e-mail address, medical record number or id.
 
-    Raises scopes.NoSuchSubject and AlreadyHeld.
+    Raises subjects.NoSuchSubject and AlreadyHeld.
     """
-    found = scopes.subject(kind, subject)
+    identified = subjects.identify(kind, subject)
     try:
         with transaction.atomic():
-            _one_at_a_time()
-            return LegalHold.objects.create(kind=kind, subject=found, reason=reason, placed_by=actor)
+            _serialize()
+            return LegalHold.objects.create(kind=kind, subject=identified, reason=reason, placed_by=actor)
     except IntegrityError:
         raise AlreadyHeld from None
 
@@ -64,18 +64,18 @@ def end(*, hold_id: UUID, reason: str, actor: User) -> LegalHold:
     return hold
 
 
-def any_stands() -> bool:
+def any_active() -> bool:
     """Whether any hold is active. Inside a transaction, none can be placed before it ends."""
-    _one_at_a_time()
+    _serialize()
     return bool(settings.LEGAL_HOLD) or LegalHold.objects.filter(ended_at=None).exists()
 
 
-def people() -> set[UUID]:
+def people_on_hold() -> set[UUID]:
     """Ids of the people on hold."""
     return {UUID(one) for one in _subjects(Kind.PERSON)}
 
 
-def scopes_held(among: Collection[UUID]) -> set[UUID]:
+def conversations_on_hold(among: Collection[UUID]) -> set[UUID]:
     """Which of these conversations are on hold: themselves, through their author, or through a patient they name.
 
     Inside a transaction, no hold can be placed before it ends, so the answer stays true while rows are removed.
@@ -84,33 +84,39 @@ def scopes_held(among: Collection[UUID]) -> set[UUID]:
         return set()
     if settings.LEGAL_HOLD:
         return set(among)
-    _one_at_a_time()
-    held = {UUID(one) for one in _subjects(Kind.CONVERSATION)} | scopes.of_people(people())
-    return (held | scopes.of_patients(_subjects(Kind.PATIENT))) & set(among)
+    _serialize()
+    held = {UUID(one) for one in _subjects(Kind.CONVERSATION)} | subjects.conversations_of_people(people_on_hold())
+    return (held | subjects.conversations_of_patients(_subjects(Kind.PATIENT))) & set(among)
 
 
-def events_held(before: date) -> bool:
+def has_events_on_hold(before: date) -> bool:
     """Whether an audit event before that day (UTC) is by or about a person, patient or conversation on hold."""
-    _one_at_a_time()
-    persons, patients = people(), _subjects(Kind.PATIENT)
-    objects = [*_subjects(Kind.CONVERSATION), *persons, *scopes.of_people(persons), *scopes.of_patients(patients)]
-    mine = Q(actor_id__in=persons) | Q(patient__in=patients) | Q(object_id__in=[str(one) for one in objects])
-    start = datetime.combine(before, time.min, UTC)
-    return AuditEvent.objects.filter(mine, timestamp__lt=start).exists()
+    _serialize()
+    persons, patients = people_on_hold(), _subjects(Kind.PATIENT)
+    objects = [
+        *_subjects(Kind.CONVERSATION),
+        *persons,
+        *subjects.conversations_of_people(persons),
+        *subjects.conversations_of_patients(patients),
+    ]
+    on_hold = Q(actor_id__in=persons) | Q(patient__in=patients) | Q(object_id__in=[str(one) for one in objects])
+    midnight = datetime.combine(before, time.min, UTC)
+    return AuditEvent.objects.filter(on_hold, timestamp__lt=midnight).exists()
 
 
-def require_free(kind: str, subject: str) -> None:
+def require_not_held(kind: str, subject: str) -> None:
     """Raises OnHold where the subject, or a conversation of theirs, is on hold."""
-    mine = scopes.of(kind, subject)
-    if settings.LEGAL_HOLD or subject in _subjects(kind) or scopes_held(mine):
+    conversations = subjects.conversations_of(kind, subject)
+    if settings.LEGAL_HOLD or subject in _subjects(kind) or conversations_on_hold(conversations):
         raise OnHold
 
 
 def _subjects(kind: str) -> set[str]:
+    """The subjects of this kind with an active hold."""
     return set(LegalHold.objects.filter(kind=kind, ended_at=None).order_by().values_list("subject", flat=True))
 
 
-def _one_at_a_time() -> None:
+def _serialize() -> None:
     """Make removals and new holds wait for one another, until commit. Does nothing outside a transaction."""
     if connection.in_atomic_block:
         with connection.cursor() as cursor:

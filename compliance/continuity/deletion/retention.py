@@ -82,7 +82,7 @@ class Rule:
         return clock.now() - timedelta(days=self.days() if self.days else 365 * self.years)
 
 
-class KeptElsewhere(Exception):
+class NotPurged(Exception):
     """`purge` was asked for a rule that it does not apply to."""
 
     def __init__(self, rule: Rule) -> None:
@@ -91,7 +91,7 @@ class KeptElsewhere(Exception):
 
 
 @dataclass(frozen=True)
-class Turned:
+class PurgeResult:
     """Result of applying one rule: rows that were removed, or would be; `held` were due too, but are on legal hold."""
 
     rule: Rule
@@ -127,7 +127,7 @@ def log_rule(key: str, name: str, model: type[Model], since: str, past: Past, *,
     def held(keys: Collection[Any]) -> set[Any]:
         if not person:
             return set()
-        theirs = every.filter(**{"pk__in": keys, f"{person}__in": holds.people()})
+        theirs = every.filter(**{"pk__in": keys, f"{person}__in": holds.people_on_hold()})
         return set(theirs.values_list("pk", flat=True))
 
     return Rule(
@@ -154,20 +154,20 @@ def named(key: str) -> Rule:
     return _rules[key]
 
 
-def purge(*, dry_run: bool, only: Collection[str] = ()) -> list[Turned]:
+def purge(*, dry_run: bool, only: Collection[str] = ()) -> list[PurgeResult]:
     """Apply every rule, or the rules `only`, and record the numbers in Purge. A dry run counts and deletes nothing.
 
-    Raises KeyError for an unknown rule, KeptElsewhere for one that nothing is purged by, and DatabaseError where a rule
-    failed, after all others have been applied.
+    Raises KeyError for an unknown rule, NotPurged for a rule that is not applied here, and DatabaseError where one
+    failed, after all others were applied.
     """
     chosen = [named(key) for key in only] or [one for one in rules() if one.removes]
     for one in chosen:
         if not one.removes:
-            raise KeptElsewhere(one)
+            raise NotPurged(one)
     turned, failed = [], None
     for one in chosen:
         try:
-            turned.append(_count(one) if dry_run else _turn(one))
+            turned.append(_count(one) if dry_run else _purge(one))
         except DatabaseError as error:
             logger.error("rule %s was not carried out: %s", one.key, kind(error), extra={"code": "RETENTION"})
             failed = error
@@ -176,30 +176,30 @@ def purge(*, dry_run: bool, only: Collection[str] = ()) -> list[Turned]:
     return turned
 
 
-def waiting(one: Rule) -> Turned:
+def waiting(one: Rule) -> PurgeResult:
     """What is past its retention time now, for a rule of any kind."""
-    return _count(one) if one.removes else Turned(one, one.before(), one.waiting(), 0)
+    return _count(one) if one.removes else PurgeResult(one, one.before(), one.waiting(), 0)
 
 
-def _count(one: Rule) -> Turned:
+def _count(one: Rule) -> PurgeResult:
     assert one.due is not None  # noqa: S101  # narrows the type: only rules that remove come here
     before, due, held, last = one.before(), 0, 0, None
-    if not holds.any_stands():
-        return Turned(one, before, one.due(before).count(), 0)
+    if not holds.any_active():
+        return PurgeResult(one, before, one.due(before).count(), 0)
     while keys := _next(one, before, last, lock=False):
         on_hold = _held(one, keys)
         due, held, last = due + len(keys) - len(on_hold), held + len(on_hold), keys[-1]
-    return Turned(one, before, due, held)
+    return PurgeResult(one, before, due, held)
 
 
-def _turn(one: Rule) -> Turned:
+def _purge(one: Rule) -> PurgeResult:
     before, removed, held, last = one.before(), 0, 0, None
     try:
         while True:
             with transaction.atomic():
                 keys = _next(one, before, last, lock=True)
                 if not keys:
-                    return Turned(one, before, removed, held)
+                    return PurgeResult(one, before, removed, held)
                 on_hold = _held(one, keys)
                 free = [key for key in keys if key not in on_hold]
                 if free:
@@ -211,7 +211,7 @@ def _turn(one: Rule) -> Turned:
 
 
 def _held(one: Rule, keys: Collection[Any]) -> set[Any]:
-    if not holds.any_stands():
+    if not holds.any_active():
         return set()
     return set(keys) if settings.LEGAL_HOLD else one.held(keys)
 

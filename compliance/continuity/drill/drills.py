@@ -88,10 +88,10 @@ class _Attempt:
 
 def run(progress: Progress = lambda _: None) -> Drill:
     """Hold one drill and record its result. Raises databases.DrillInProgress."""
-    with databases.drill_lock() as publish:
+    with databases.drill_lock() as lock:
 
         def report(step: str) -> None:
-            publish(step)
+            lock.report(step)
             progress(step)
 
         attempt = _Attempt(report)
@@ -141,6 +141,7 @@ def _titles(attempt: _Attempt, *, ok: bool | None) -> str:
 
 
 def _restore(attempt: _Attempt) -> None:
+    """Restore in both ways and evaluate the assertions; sets results, RTO and RPO of the attempt."""
     store = stores.primary()
     with attempt.step("verify"):
         manifest = _newest(store)
@@ -189,6 +190,7 @@ def _data_keys(store: stores.Store) -> str:
 
 
 def _assert_dump(attempt: _Attempt, store: stores.Store, manifest: manifests.Manifest, copy: RestoredCopy) -> None:
+    """Restore the dump into a scratch server and evaluate the assertions there."""
     with ExitStack() as life:
         with attempt.step("server"):
             server = life.enter_context(ScratchServer())

@@ -78,7 +78,7 @@ class AssertionProcess:
     def __exit__(self, *_: object) -> None:
         for pipe in (self._process.stdin, self._process.stdout):
             with suppress(OSError):
-                pipe.close()  # type: ignore[union-attr]  # asked for above
+                pipe.close()  # type: ignore[union-attr]  # a PIPE
         try:
             self._process.wait(_STOP_SECONDS)  # it exits at the end of its stdin
         except subprocess.TimeoutExpired:
@@ -87,7 +87,7 @@ class AssertionProcess:
         self._folder.cleanup()
 
     def evaluate(self, copy: RestoredCopy, keys: Sequence[str] | None = None, *, database: str = "") -> list[Result]:
-        """Evaluate the assertions with these keys, or all, in `database` of that server. Raises ProcessEnded."""
+        """Evaluate these assertions, or default_keys, in `database` of that server. Raises ProcessEnded."""
         sent = asdict(copy) | {"as_of": copy.as_of.isoformat()}
         request = {"copy": sent, "keys": keys, "database": database or self._where["dbname"]}
         return [Result(**one) for one in self._call(request)]

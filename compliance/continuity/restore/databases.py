@@ -18,21 +18,23 @@ import psycopg
 from django.db import connection, connections
 from psycopg import sql
 
+from compliance import deadlines
 from compliance.audit import lane
 from compliance.continuity import programs
 from compliance.continuity.refusals import ContinuityError
-from compliance.deadlines import begun
 
 CONTROL_DATABASE: Final = "postgres"
 """Databases are created, renamed and dropped on a connection to this one, and the locks below live in it."""
 READ_ONLY_SETTING: Final = "default_transaction_read_only"
 SWITCH_OVER_ATTEMPTS: Final = 12
 EVICTION_SECONDS: Final = 0.05
-_RESTORE_LOCK: Final = 0x72657374  # "rest": one restore at a time on a server
-_DRILL_LOCK: Final = 0x6472696C  # "dril": one drill at a time
-_DRILL_PREFIX: Final = "drill "
-_RESTORE_PREFIX: Final = "restore "
-"""A lock holder's `application_name` begins with its prefix; a restore's id and the current step follow."""
+"""During a switch-over, sessions of the two databases are ended this often."""
+_RESTORE_LOCK: Final = 0x72657374  # "rest"
+_DRILL_LOCK: Final = 0x6472696C  # "dril"
+"""Keys of the advisory locks: one restore and one drill at a time on a server."""
+_DRILL: Final = "drill"
+_RESTORE: Final = "restore"
+"""A lock holder's `application_name` begins with this; a restore's id and the current step follow, after spaces."""
 _DJANGO_TO_LIBPQ: Final = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
 """Keys of Django's connection settings, and libpq's names for them."""
 
@@ -64,28 +66,44 @@ class DatabaseInUse(ContinuityError):
 
 
 @dataclass(frozen=True)
-class RestoreLock:
-    """A session-level advisory lock, held: one restore at a time on this server. A dead process loses it."""
+class ServerLock:
+    """A session-level advisory lock of this server, held by `control`. A process that dies loses it."""
 
     control: psycopg.Connection
-    restore_id: UUID
+    label: str
 
     def report(self, step: str) -> None:
         """Publish the current step in pg_stat_activity, which works while the live database takes no writes."""
-        self.control.execute(
-            "SELECT set_config('application_name', %s, false)", [f"{_RESTORE_PREFIX}{self.restore_id} {step}"]
-        )
+        self.control.execute("SELECT set_config('application_name', %s, false)", [f"{self.label} {step}"])
 
 
 @contextmanager
-def restore_lock(restore_id: UUID) -> Iterator[RestoreLock]:
+def restore_lock(restore_id: UUID) -> Iterator[ServerLock]:
     """Hold the restore lock inside the context. Raises RestoreInProgress at once where another process has it."""
-    with connect(CONTROL_DATABASE) as control, _advisory_lock(control, _RESTORE_LOCK) as acquired:
-        if not acquired:
-            raise RestoreInProgress
-        lock = RestoreLock(control, restore_id)
-        lock.report("")
+    with _advisory_lock(_RESTORE_LOCK, f"{_RESTORE} {restore_id}", RestoreInProgress) as lock:
         yield lock
+
+
+@contextmanager
+def drill_lock() -> Iterator[ServerLock]:
+    """Hold the drill lock inside the context. Raises DrillInProgress at once where another process has it."""
+    with _advisory_lock(_DRILL_LOCK, _DRILL, DrillInProgress) as lock:
+        yield lock
+
+
+@contextmanager
+def _advisory_lock(key: int, label: str, refusal: Callable[[], ContinuityError]) -> Iterator[ServerLock]:
+    with connect(CONTROL_DATABASE) as control:
+        row = control.execute("SELECT pg_try_advisory_lock(%s)", [key]).fetchone()
+        if not row or not row[0]:
+            raise refusal()
+        lock = ServerLock(control, label)
+        lock.report("")
+        try:
+            yield lock
+        finally:  # the server notices a closed connection only a while after it
+            with suppress(psycopg.Error):  # the connection is lost, and the lock with it
+                control.execute("SELECT pg_advisory_unlock(%s)", [key])
 
 
 class RunningRestore(NamedTuple):
@@ -100,42 +118,14 @@ def running_restore() -> RunningRestore | None:
     name = _lock_holder(_RESTORE_LOCK)
     if name is None:
         return None
-    restore_id, _, step = name.removeprefix(_RESTORE_PREFIX).partition(" ")
+    restore_id, _, step = name.removeprefix(f"{_RESTORE} ").partition(" ")
     return RunningRestore(restore_id, step)
-
-
-@contextmanager
-def drill_lock() -> Iterator[Callable[[str], None]]:
-    """Hold the drill lock inside the context; yields a function that publishes the step. Raises DrillInProgress."""
-    with connect(CONTROL_DATABASE) as control:
-
-        def report(step: str) -> None:
-            control.execute("SELECT set_config('application_name', %s, false)", [f"{_DRILL_PREFIX}{step}"])
-
-        with _advisory_lock(control, _DRILL_LOCK) as acquired:
-            if not acquired:
-                raise DrillInProgress
-            report("")
-            yield report
 
 
 def running_drill_step() -> str | None:
     """The step of the drill that runs now, empty before the first; None where no process holds the drill lock."""
     name = _lock_holder(_DRILL_LOCK)
-    return None if name is None else name.removeprefix(_DRILL_PREFIX).strip()
-
-
-@contextmanager
-def _advisory_lock(control: psycopg.Connection, lock: int) -> Iterator[bool]:
-    """Yields whether the lock was acquired. It is released explicitly: the server notices a closed connection late."""
-    row = control.execute("SELECT pg_try_advisory_lock(%s)", [lock]).fetchone()
-    acquired = bool(row and row[0])
-    try:
-        yield acquired
-    finally:
-        if acquired:
-            with suppress(psycopg.Error):  # the connection is lost, and the lock with it
-                control.execute("SELECT pg_advisory_unlock(%s)", [lock])
+    return None if name is None else name.removeprefix(_DRILL).strip()
 
 
 def _lock_holder(lock: int) -> str | None:
@@ -298,8 +288,8 @@ def end_sessions(control: psycopg.Connection, name: str) -> None:
     )
 
 
-def switch_over(control: psycopg.Connection, *, live: str, new: str, before: str) -> None:
-    """Rename `live` to `before` and `new` to `live`, in one transaction. Raises DatabaseInUse.
+def switch_over(control: psycopg.Connection, *, live: str, new: str, previous: str) -> None:
+    """Rename `live` to `previous` and `new` to `live`, in one transaction. Raises DatabaseInUse.
 
     A rename locks the database until commit, so nobody connects in between. PostgreSQL waits five seconds for sessions
     to end before it refuses a rename; whoever connects in that time is evicted, so a busy portal switches as fast as an
@@ -311,7 +301,7 @@ def switch_over(control: psycopg.Connection, *, live: str, new: str, before: str
         try:
             with _evicting(live, new), control.transaction():
                 if exists(control, live):
-                    _rename(control, live, before)
+                    _rename(control, live, previous)
                 _rename(control, new, live)
             return
         except psycopg.errors.ObjectInUse:  # a session outlived its termination
@@ -334,7 +324,7 @@ def _evicting(*names: str) -> Iterator[None]:
                     [list(names)],
                 )
 
-    thread = begun(evict)
+    thread = deadlines.start(evict)
     try:
         yield
     finally:

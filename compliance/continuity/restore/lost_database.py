@@ -34,8 +34,8 @@ from compliance.models.factors import STEP_SECONDS, TOLERANCE
 
 State = Restore.State
 NO_REASON = "Not kept: it could not be checked for patient identifiers."
-OVER = "It was running when the backup was made."
-DROPPED = "The database was brought back: whether it still held was not known."
+WAS_RUNNING = "It was running when the backup was made."
+MAYBE_OBSOLETE = "The database was brought back: whether it still held was not known."
 
 
 class DatabaseNotLost(ContinuityError):
@@ -81,14 +81,14 @@ def restore_everything(request: Request) -> Restore:
             with sources.open_source(request.key, request.to_time) as source:
                 databases.create(lock.control, names.new, like=names.live)
                 with databases.connect(names.new) as new:
-                    rights = carry_over.extension_functions(new)
-                    loading.load(source, names.new, loading.table_of_contents(source, without_acl_on=rights))
+                    functions = carry_over.extension_functions(new)
+                    loading.load(source, names.new, loading.table_of_contents(source, without_acl_on=functions))
                     restoring.require_same_rows(source.rows, restoring.row_figures(new))
                 databases.copy_settings(lock.control, names.new, like=names.live)
                 with databases.as_default(names.new), write_guard.unguarded():
                     restore = _secure(restore_id, request, source.as_of)
             databases.close_connections()
-            databases.switch_over(lock.control, live=names.live, new=names.new, before=names.previous)
+            databases.switch_over(lock.control, live=names.live, new=names.new, previous=names.previous)
         finally:
             databases.drop(lock.control, names.new)
     return restore
@@ -103,6 +103,7 @@ def _require_lost(control: psycopg.Connection, live: str, replace: str) -> None:
 
 
 def _secure(restore_id: uuid.UUID, request: Request, as_of: datetime) -> Restore:
+    """In the new database: revoke what may be outdated, start read-only mode, and record the restore as done."""
     data_keys = key_copies.restore(stores.primary())
     report = {"data_keys": data_keys} | _revoke_everything()
     _close_unfinished()
@@ -153,12 +154,12 @@ def _close_unfinished() -> None:
     """Close the rows of restores and backups that were unfinished at the moment of the backup."""
     restores = Restore.objects.all()
     restores.filter(state=State.REQUESTED).update(state=State.CANCELLED)
-    restores.filter(state__in=(State.APPROVED, State.RUNNING)).update(state=State.FAILED, failure=OVER)
+    restores.filter(state__in=(State.APPROVED, State.RUNNING)).update(state=State.FAILED, failure=WAS_RUNNING)
     restores.filter(state=State.DONE).update(state=State.ACCEPTED)
     running = Backup.objects.filter(state__in=(Backup.State.WAITING, Backup.State.RUNNING))
-    running.update(state=Backup.State.FAILED, failure=OVER)
+    running.update(state=Backup.State.FAILED, failure=WAS_RUNNING)
     plans = PlannedMaintenance.objects.filter(state=PlannedMaintenance.State.PLANNED)
-    plans.update(state=PlannedMaintenance.State.MISSED, closed_at=clock.now(), failure=DROPPED)
+    plans.update(state=PlannedMaintenance.State.MISSED, closed_at=clock.now(), failure=MAYBE_OBSOLETE)
     with suppress(maintenance.Refused):
         maintenance.end(kind=maintenance.Kind.RESTORE)
 
@@ -166,20 +167,20 @@ def _close_unfinished() -> None:
 def _ensure_backup_row(key: str) -> Backup:
     """Create or complete the row of this backup: its own dump has it as still running, or not at all."""
     store = stores.primary()
-    found, digest = reading.manifest_and_digest(store, key)
-    known: dict[str, Any] = {
+    manifest, digest = reading.manifest_and_digest(store, key)
+    fields: dict[str, Any] = {
         "key": key,
-        "kind": found.kind,
-        "type": found.type,
-        "name": found.name,
-        "environment": found.environment,
+        "kind": manifest.kind,
+        "type": manifest.type,
+        "name": manifest.name,
+        "environment": manifest.environment,
         "state": Backup.State.COMPLETE,
-        "as_of": found.as_of,
-        "finished_at": found.made_at,
-        "keep_until": found.keep_until,
-        "size": found.size,
+        "as_of": manifest.as_of,
+        "finished_at": manifest.made_at,
+        "keep_until": manifest.keep_until,
+        "size": manifest.size,
         "manifest_sha256": digest,
         "stores": [store.name],
         "failure": "",
     }
-    return Backup.objects.update_or_create(pk=found.id, defaults=known)[0]
+    return Backup.objects.update_or_create(pk=manifest.id, defaults=fields)[0]

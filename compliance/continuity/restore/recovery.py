@@ -210,7 +210,7 @@ def settle() -> int:
     return done
 
 
-def _sweep(lock: databases.RestoreLock) -> int:
+def _sweep(lock: databases.ServerLock) -> int:
     """Make the live database writable again, and drop databases of failed, accepted and undone restores."""
     live = databases.live_name()
     needed = {

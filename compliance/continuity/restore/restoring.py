@@ -110,7 +110,7 @@ def _claim(restore_id: UUID) -> Restore | None:
 class _Attempt:
     """One restore under way. `seconds` by step and `kept` rows by table end up in the report."""
 
-    lock: databases.RestoreLock
+    lock: databases.ServerLock
     restore: Restore
     names: DatabaseNames
     step: str = ""
@@ -225,7 +225,7 @@ class _Attempt:
     def _switch_over(self) -> None:
         names = self.names
         databases.close_connections()
-        databases.switch_over(self.lock.control, live=names.live, new=names.new, before=names.previous)
+        databases.switch_over(self.lock.control, live=names.live, new=names.new, previous=names.previous)
 
 
 def row_figures(where: psycopg.Connection) -> dict[str, Any]:

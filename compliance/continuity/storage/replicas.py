@@ -71,7 +71,7 @@ class Replicas:
         Raises StoreFailed when the primary fails, and whatever `chunks` raises; in the latter case no store keeps it.
         """
         writers = [_Writer(store, name, keep_until) for store in self.stores]
-        threads = [deadlines.begun(writer.run) for writer in writers]
+        threads = [deadlines.start(writer.run) for writer in writers]
         last: _SourceFailed | None = _SourceFailed()
         try:
             for chunk in chunks:

@@ -28,7 +28,7 @@ class Command(BaseCommand):
         except KeyError as error:
             known = ", ".join(one.key for one in retention.rules())
             raise CommandError(f"There is no rule {error.args[0]!r}. There are: {known}.") from None
-        except retention.KeptElsewhere as error:
+        except retention.NotPurged as error:
             words = f"{error.rule.name}: {error.rule.kept.lower()}. This command removes none of it."
             raise CommandError(words) from None
         if options["json"]:
@@ -40,7 +40,7 @@ class Command(BaseCommand):
             self.stdout.write(f"{turn.rule.key}: {turn.removed} {word}{held}, older than {turn.before:%Y-%m-%d}")
 
 
-def _plain(turn: retention.Turned) -> dict[str, object]:
+def _plain(turn: retention.PurgeResult) -> dict[str, object]:
     return {
         "rule": turn.rule.key,
         "before": turn.before.isoformat(),

@@ -55,7 +55,7 @@ def test_databases_that_many_want_are_exchanged_at_once(crowd: None, monkeypatch
         databases.create(control, NEW, like=portal.LIVE)
         databases.close_connections()
         monkeypatch.setattr(databases, "SWITCH_OVER_ATTEMPTS", 1)
-        databases.switch_over(control, live=portal.LIVE, new=NEW, before=BEFORE)
+        databases.switch_over(control, live=portal.LIVE, new=NEW, previous=BEFORE)
         assert portal.there() == {portal.LIVE, BEFORE}
 
 

@@ -244,8 +244,8 @@ def test_the_schedule_shows_what_the_keeper_does(settings: Any) -> None:
 
 def test_a_drill_that_runs_is_shown_and_another_waits() -> None:
     client, state = visit("otto"), reverse("continuity-state")
-    with databases.drill_lock() as tell:
-        tell("load")
+    with databases.drill_lock() as lock:
+        lock.report("load")
         shown, before = words(client.get(PAGE)), client.get(state).json()
         assert "A drill is under way: loading the backup into it." in shown
         assert "follow.js" in shown

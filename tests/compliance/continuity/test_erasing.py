@@ -19,7 +19,7 @@ from clinchat.lib import clock
 from compliance import audit_words, data_keys, mask_reports, vault
 from compliance.continuity.backup import key_copies
 from compliance.continuity.backup.pruning import BASE_DAYS
-from compliance.continuity.deletion import erasing, holds, scopes
+from compliance.continuity.deletion import erasing, holds, subjects
 from compliance.continuity.refusals import StoreFailed, WrongKey
 from compliance.continuity.storage import keys, streams
 from compliance.continuity.storage.stores import stores
@@ -131,7 +131,7 @@ def test_a_hold_of_any_kind_stops_it(kind: str, settings: Any) -> None:
 
 @pytest.mark.parametrize(("kind", "subject"), [("patient", "1"), ("person", "nobody@example.org"), ("person", "x")])
 def test_nobody_is_erased_by_mistake(kind: str, subject: str) -> None:
-    with pytest.raises(scopes.NoSuchSubject):
+    with pytest.raises(subjects.NoSuchSubject):
         erasing.request(kind=kind, subject=subject, reason="x", actor=cast.pat())
 
 

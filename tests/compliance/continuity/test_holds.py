@@ -17,7 +17,7 @@ from chat import services
 from clinchat.lib import clock
 from compliance import audit, vault
 from compliance.audit import retention as trail
-from compliance.continuity.deletion import erasing, holds, scopes
+from compliance.continuity.deletion import erasing, holds, subjects
 from compliance.models import AuditEvent, AuditPurge, Erasure, LegalHold, Notice, Purge, User
 from tests import cast
 from tests.chat.making import make_turn
@@ -57,21 +57,27 @@ def test_one_hold_on_each_and_another_person_ends_it(scope: uuid.UUID) -> None:
     with pytest.raises(holds.AlreadyEnded):
         holds.end(hold_id=hold.pk, reason="Over.", actor=cast.carol())
     holds.place(kind="conversation", subject=str(scope), reason="A new claim.", actor=cast.pat())
-    assert holds.scopes_held([scope]) == {scope}
+    assert holds.conversations_on_hold([scope]) == {scope}
 
 
 def test_people_patients_and_conversations_are_found_as_they_are_typed(scope: uuid.UUID) -> None:
     alice = cast.alice()
     assert (
-        scopes.subject("person", f" {alice.email.upper()} ") == str(alice.pk) == scopes.subject("person", str(alice.pk))
+        subjects.identify("person", f" {alice.email.upper()} ")
+        == str(alice.pk)
+        == subjects.identify("person", str(alice.pk))
     )
-    assert scopes.subject("patient", f" {NUMBER}") == vault.pseudonym(NUMBER)
-    assert scopes.subject("patient", vault.pseudonym(NUMBER)) == vault.pseudonym(NUMBER)
+    assert subjects.identify("patient", f" {NUMBER}") == vault.pseudonym(NUMBER)
+    assert subjects.identify("patient", vault.pseudonym(NUMBER)) == vault.pseudonym(NUMBER)
     for kind, typed in (("person", "x"), ("patient", ""), ("patient", "7"), ("conversation", str(uuid.uuid4()))):
-        with pytest.raises(scopes.NoSuchSubject):
-            scopes.subject(kind, typed)
-    assert scopes.of("person", str(alice.pk)) == scopes.of("patient", vault.pseudonym(NUMBER)) == {scope}
-    assert scopes.of("person", str(cast.bob().pk)) == set()
+        with pytest.raises(subjects.NoSuchSubject):
+            subjects.identify(kind, typed)
+    assert (
+        subjects.conversations_of("person", str(alice.pk))
+        == subjects.conversations_of("patient", vault.pseudonym(NUMBER))
+        == {scope}
+    )
+    assert subjects.conversations_of("person", str(cast.bob().pk)) == set()
 
 
 @pytest.mark.parametrize("held", ["actor", "patient", "object", "nothing"])
@@ -93,13 +99,13 @@ def test_the_trail_of_whoever_is_on_hold_is_kept(held: str) -> None:
     }[held]
     LegalHold.objects.create(kind=kind, subject=subject, reason="x", placed_by=cast.pat())
     today = clock.now().date()
-    assert holds.events_held(today + timedelta(days=1)) is (held != "nothing")
-    assert not holds.events_held(today - timedelta(days=1))
+    assert holds.has_events_on_hold(today + timedelta(days=1)) is (held != "nothing")
+    assert not holds.has_events_on_hold(today - timedelta(days=1))
 
 
 def test_a_purge_of_the_trail_waits_for_the_hold(monkeypatch: pytest.MonkeyPatch) -> None:
     purge = trail.request(before=date(2012, 4, 1), reason="Old.", actor=cast.carol())
-    monkeypatch.setattr(holds, "events_held", lambda before: before == date(2012, 4, 1))
+    monkeypatch.setattr(holds, "has_events_on_hold", lambda before: before == date(2012, 4, 1))
     with pytest.raises(trail.OnHold):
         trail.approve(purge_id=purge.pk, actor=cast.pat())
     assert AuditPurge.objects.get().status == "requested"

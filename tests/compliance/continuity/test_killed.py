@@ -45,14 +45,14 @@ def asked_for(snapshot: UUID) -> UUID:
 
 def killed_at(step: str, restore_id: UUID) -> int:
     """Restore in a process of its own, which dies as it begins the step."""
-    tell = databases.RestoreLock.report
+    tell = databases.ServerLock.report
 
-    def last_words(held: databases.RestoreLock, what: str) -> None:
+    def last_words(held: databases.ServerLock, what: str) -> None:
         tell(held, what)
         if what == step:
             portal.die()
 
-    with patch.object(databases.RestoreLock, "report", last_words):
+    with patch.object(databases.ServerLock, "report", last_words):
         return portal.killed(lambda: restoring.run(restore_id))
 
 

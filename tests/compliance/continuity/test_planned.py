@@ -296,7 +296,7 @@ def test_a_plan_of_a_lost_database_does_not_begin(time: Clock) -> None:
     lost_database._close_unfinished()
     time.follow(one.starts_at)
     one.refresh_from_db()
-    assert (one.state, one.failure) == (State.MISSED, lost_database.DROPPED)
+    assert (one.state, one.failure) == (State.MISSED, lost_database.MAYBE_OBSOLETE)
 
 
 def test_all_of_it_is_on_record(time: Clock) -> None:

@@ -236,4 +236,4 @@ def test_what_is_kept_for_good_is_refused_by_its_tables() -> None:
 
 def test_no_rule_waits_for_what_is_not_there() -> None:
     assert {turned.removed for turned in map(retention.waiting, retention.rules())} == {0}
-    assert uuid.UUID(int=0) not in holds.people()
+    assert uuid.UUID(int=0) not in holds.people_on_hold()

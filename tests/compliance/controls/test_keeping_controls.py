@@ -82,7 +82,7 @@ def test_fault_a_hold_that_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> Non
 
 
 def test_fault_a_hold_on_a_conversation_that_holds_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holds, "scopes_held", lambda _: set())
+    monkeypatch.setattr(holds, "conversations_on_hold", lambda _: set())
     assert look("retention.policy").failing == ["a hold on a conversation does not keep its values"]
 
 

@@ -1,4 +1,4 @@
-"""Why a server was not reached, in words for an operator. What it or the library said is never among them."""
+"""Describes connection errors for operators, in our own words: texts of servers and libraries are never shown."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import redis
 from compliance import mail
 from compliance.logs.faults import chain, kind
 
-_WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
+_REASONS: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (TimeoutError, "it takes connections and does not answer, or no way leads there"),
     (redis.TimeoutError, "it does not answer"),
     (ConnectionRefusedError, "nothing runs at that address and port"),
@@ -28,10 +28,10 @@ _WHY: Final[tuple[tuple[type[BaseException], str], ...]] = (
     (psycopg.OperationalError, "it does not run there, or refuses our account"),
     (OSError, "no way leads there"),
 )
-"""The first that fits counts, of the error or of what it came from."""
+"""Exception types in order of precedence, and their text. Matched against the error and its causes."""
 
 
-def unreached(error: BaseException) -> str:
-    """Why, as far as the kind of the error tells; else that kind, which an operator can look up."""
+def describe(error: BaseException) -> str:
+    """Why the server was not reached, by the type of the error; for an unknown type its name, to look up."""
     errors = list(chain(error))
-    return next((words for known, words in _WHY if any(isinstance(one, known) for one in errors)), kind(error))
+    return next((words for known, words in _REASONS if any(isinstance(one, known) for one in errors)), kind(error))

@@ -9,9 +9,9 @@ from uuid import UUID
 from compliance.models import LegalHold, User, VaultEntry
 
 Kind = LegalHold.Kind
-OfPeople = Callable[[Collection[UUID]], set[UUID]]
+ConversationsOf = Callable[[Collection[UUID]], set[UUID]]
 """Ids of people → ids of their conversations."""
-_of_people: list[OfPeople] = []
+_of_people: list[ConversationsOf] = []
 _exists: list[Callable[[UUID], bool]] = []
 
 
@@ -19,31 +19,31 @@ class NoSuchSubject(Exception):
     """No such person, patient or conversation is known."""
 
 
-def keep(*, of_people: OfPeople, exists: Callable[[UUID], bool]) -> None:
+def register(*, of_people: ConversationsOf, exists: Callable[[UUID], bool]) -> None:
     """Register how an app finds the conversations of people, and whether one with some id exists."""
     _of_people.append(of_people)
     _exists.append(exists)
 
 
-def of_people(ids: Collection[UUID]) -> set[UUID]:
+def conversations_of_people(ids: Collection[UUID]) -> set[UUID]:
     """Ids of the conversations of these people, from all apps."""
     return set().union(*(find(ids) for find in _of_people)) if ids else set()
 
 
-def of_patients(pseudonyms: Collection[str]) -> set[UUID]:
+def conversations_of_patients(pseudonyms: Collection[str]) -> set[UUID]:
     """Ids of the conversations that name one of these patients by the medical record number (MRN)."""
     named = VaultEntry.objects.filter(patient__in=list(pseudonyms)).exclude(patient="")
     return set(named.order_by().values_list("scope", flat=True)) if pseudonyms else set()
 
 
-def of(kind: str, subject: str) -> set[UUID]:
-    """Ids of the conversations of a subject, as `subject` returns it; of a conversation, its own."""
+def conversations_of(kind: str, subject: str) -> set[UUID]:
+    """Ids of the conversations of a subject, as `identify` returns it; of a conversation, its own."""
     if kind == Kind.PATIENT:
-        return of_patients([subject])
-    return of_people([UUID(subject)]) if kind == Kind.PERSON else {UUID(subject)}
+        return conversations_of_patients([subject])
+    return conversations_of_people([UUID(subject)]) if kind == Kind.PERSON else {UUID(subject)}
 
 
-def subject(kind: str, typed: str) -> str:
+def identify(kind: str, typed: str) -> str:
     """What was typed, in the form that is stored: the id of a person or conversation, or a patient's pseudonym.
 
     People may be named by e-mail address. A record number is replaced by its pseudonym and never stored. Raises
@@ -53,7 +53,7 @@ def subject(kind: str, typed: str) -> str:
 
     typed = typed.strip()
     if kind == Kind.PATIENT:
-        found = next((one for one in (typed, vault.pseudonym(typed)) if of_patients([one])), None)
+        found = next((one for one in (typed, vault.pseudonym(typed)) if conversations_of_patients([one])), None)
     elif kind == Kind.PERSON:
         person = User.objects.filter(email__iexact=typed).first() if "@" in typed else _person(typed)
         found = str(person.pk) if person else None
