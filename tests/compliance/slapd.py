@@ -66,7 +66,7 @@ class Slapd:
         listens = f"ldap://127.0.0.1:{self.ports[0]}/ ldaps://127.0.0.1:{self.ports[1]}/"
         command = [str(SLAPD), "-f", str(self.config), "-h", listens, "-d", "0"]
         self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        for _ in range(100):
+        for _ in range(1200):
             try:
                 socket.create_connection(("127.0.0.1", self.ports[1]), timeout=1).close()
             except OSError:

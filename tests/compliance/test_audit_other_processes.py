@@ -175,7 +175,7 @@ def test_worker_acts_for_whoever_sent_the_task(tmp_path: Path) -> None:
         until(lambda: Turn.objects.get(pk=turn.pk).status == Turn.Status.FAILED, f"no task ran: {log.read_text()}")
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
     event = of(turn)
     assert (event.actor_id, event.actor_name, event.actor_roles) == (ada.pk, "Ada Admin", ["admin"])
     assert (event.correlation_id, event.remote_addr, event.session) == (request, "192.0.2.7", "a digest")
@@ -263,7 +263,7 @@ def test_nothing_is_shown_when_it_cannot_be_recorded(alice: Client, conversation
         response = alice.get(address)
         assert response.status_code == 503
         assert "a question nobody may see now" not in response.content.decode()
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 15
 
 
 def test_lane_comes_back(alice: Client, conversation: Conversation) -> None:

@@ -203,7 +203,7 @@ def test_two_officers_do_not_block_each_others_network() -> None:
         thread.start()
         thread.join(0.5)
         assert outcomes == [], "decided before the first one was"
-    thread.join(10)
+    thread.join(60)
     assert outcomes == ["last way in"]
 
 
@@ -302,17 +302,17 @@ def test_a_block_works_within_two_seconds_and_so_does_its_end(client: Client, mo
     monkeypatch.setattr(epoch, "FRESH_SECONDS", 1.0)
     assert client.get("/signin/", REMOTE_ADDR=EVIL).status_code == 200  # the list is fresh now
 
-    def seconds_until(status: int) -> float:
-        began = time.monotonic()
+    def within_two_seconds(status: int) -> None:
+        began = asked = time.monotonic()
         while client.get("/signin/", REMOTE_ADDR=EVIL).status_code != status:
-            assert time.monotonic() - began < 2
+            assert asked - began < 2
             time.sleep(0.02)
-        return time.monotonic() - began
+            asked = time.monotonic()
 
     made = block()
-    seconds_until(403)
+    within_two_seconds(403)
     networks.unblock([made], by=None)
-    seconds_until(200)
+    within_two_seconds(200)
 
 
 # ── The page, the API and the command ─────────────────────────────────────────────────────────────────────────

@@ -20,6 +20,7 @@ from compliance import database_health, database_performance, deadlines, metrics
 from compliance.database_health import HEALTH
 from compliance.database_performance import PERFORMANCE
 from compliance.measured import Measured, State, worst
+from tests.processes import until
 
 pytestmark = pytest.mark.django_db
 SECRET = "John Smith 123-45-6789"
@@ -90,7 +91,7 @@ def test_a_server_that_hangs_holds_nobody_up(name: str, away: Any) -> None:
         code, said = command(name)
     assert code == 1
     assert "no answer within 2 seconds" in said
-    assert time.monotonic() - began < 6
+    assert time.monotonic() - began < 20
     assert SECRET not in said
 
 
@@ -182,19 +183,21 @@ def test_somebody_who_waits_for_a_lock_is_seen() -> None:
         pid = holder.info.backend_pid
 
         def look() -> None:
-            waiting.execute("SET lock_timeout = '3s'")
+            waiting.execute("SET lock_timeout = '60s'")
             waiting.execute(f"SELECT '{SECRET}' FROM compliance_purge")
 
         def watch() -> None:
-            for _ in range(40):
+            def is_seen() -> bool:
                 found = of(database_health.health(), "locks")
-                if found.value:
-                    seen.append(found)
-                    holder.rollback()
-                    return
-                time.sleep(0.05)
+                seen.extend([found] if found.value else [])
+                return bool(seen)
 
-        deadlines.run_all({"look": (10.0, look), "watch": (10.0, watch)})
+            try:
+                until(is_seen, "nobody is seen to wait")
+            finally:
+                holder.rollback()
+
+        deadlines.run_all({"look": (90.0, look), "watch": (90.0, watch)})
     (locks,) = seen
     assert (locks.value[0]["application"], locks.value[0]["blocked_by"]) == ("waits", [pid])
     assert SECRET not in json.dumps(locks.value)
@@ -285,15 +288,17 @@ def test_a_look_that_fails_spoils_no_other() -> None:
 
 
 def test_a_look_that_hangs_ends_and_what_was_seen_before_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(database_health, "TOTAL_SECONDS", 1.0)
-    monkeypatch.setattr(database_health, "STATEMENT_SECONDS", 30)
+    """Nothing ends what hangs before the look is over."""
+    monkeypatch.setattr(database_health, "TOTAL_SECONDS", 3.0)
+    monkeypatch.setattr(database_health, "STATEMENT_SECONDS", 600)
+    forever = "SELECT pg_sleep(600)"
 
     def hangs(cursor: Any) -> Any:
-        cursor.execute("SELECT pg_sleep(4)")
+        cursor.execute(forever)
 
-    began = time.monotonic()
     found = database_health.run_probes({"version": HEALTH["version"], "hangs": ("Hangs", hangs)})
-    assert time.monotonic() - began < 2
+    with another(autocommit=True) as other:
+        other.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query = %s", [forever])
     assert [(one.key, one.state) for one in found] == [("version", State.OK), ("database", State.FAILED)]
 
 
@@ -303,20 +308,25 @@ def test_a_look_that_hangs_ends_and_what_was_seen_before_is_kept(monkeypatch: py
 def test_a_slow_statement_is_shown_without_what_it_says(settings: Any) -> None:
     settings.CLINCHAT_SLOW_QUERY_MS = 100
     seen: list[Measured] = []
-    with another(autocommit=True) as slow:
+    taken = "SELECT pg_advisory_lock(4711)"
+    with another(autocommit=True) as holder, another(autocommit=True) as slow:
+        holder.execute(taken)
 
         def run() -> None:
-            slow.execute(f"SELECT pg_sleep(1.5), '{SECRET}' FROM compliance_user RIGHT JOIN (SELECT 1) one ON true")
+            slow.execute(f"{taken}, '{SECRET}' FROM compliance_user RIGHT JOIN (SELECT 1) one ON true")
 
         def watch() -> None:
-            for _ in range(20):
+            def is_seen() -> bool:
                 found = of(database_performance.performance(), "statements")
-                if any(one["table"] for one in found.value["statements"]):
-                    seen.append(found)
-                    return
-                time.sleep(0.05)
+                seen.extend([found] if any(one["table"] for one in found.value["statements"]) else [])
+                return bool(seen)
 
-        deadlines.run_all({"run": (10.0, run), "watch": (10.0, watch)})
+            try:
+                until(is_seen, "the slow statement is not shown")
+            finally:
+                holder.execute("SELECT pg_advisory_unlock(4711)")
+
+        deadlines.run_all({"run": (90.0, run), "watch": (90.0, watch)})
     (found,) = seen
     assert ("SELECT", "compliance_user") in {(one["statement"], one["table"]) for one in found.value["statements"]}
     assert found.state == State.WARNING

@@ -88,7 +88,9 @@ def test_used_code_is_not_printed_again(monkeypatch: pytest.MonkeyPatch) -> None
     alice = cast.alice()
     slept: list[float] = []
     monkeypatch.setattr(time, "sleep", slept.append)
-    Authenticator.objects.filter(user=alice).update(last_t=int(time.time()) // 30)
+    now = clock.now()
+    monkeypatch.setattr(clock, "now", lambda: now)
+    Authenticator.objects.filter(user=alice).update(last_t=int(now.timestamp()) // 30)
     _, said = run("demo_code", alice.email)
     assert "The current code was used." in said
     assert 0 < slept[0] <= 30

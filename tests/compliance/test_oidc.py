@@ -132,7 +132,7 @@ LIES: dict[str, Claims] = {
     "several audiences, ours not the one": {"aud": [CLIENT_ID, "other"], "azp": "other"},
     "another issuer": {"iss": "https://evil.example"},
     "expired": {"exp": int(NOW) - 3600},
-    "from the future": {"iat": int(NOW) + 3600, "nbf": int(NOW) + 3600},
+    "from the future": {"iat": int(NOW) + 86_400, "nbf": int(NOW) + 86_400},
     "another nonce": {"nonce": "another"},
     "no nonce": {"nonce": None},
     "no expiry": {"exp": None},

@@ -19,6 +19,7 @@ from compliance.access import counters, passkeys
 from compliance.models import AuditEvent, Authenticator, Code, Notice, Session, User
 from tests import cast
 from tests.compliance.soft_passkey import SoftPasskey
+from tests.compliance.waiting import from_its_beginning
 
 pytestmark = pytest.mark.django_db
 HOST = "localhost:8000"
@@ -240,7 +241,7 @@ def test_wrong_answers_lock_as_wrong_codes_do() -> None:
     client = after_password(alice)
     for _ in range(5):
         page = show(client, passkey.but(unlocked=False).get(asked(client)))
-    assert page.context["error"] == "Too many tries. Wait 30 s, then try again."
+    assert from_its_beginning(page.context["error"]) == "Too many tries. Wait 30 s, then try again."
     assert show(client, passkey.get(asked(client))).status_code == 200
     assert not is_in(client)
     assert AuditEvent.objects.filter(code=Code.AUTHN_LOGIN_LOCK).exists()

@@ -13,6 +13,7 @@ from compliance.access import counters, limits, lockout, proof
 from compliance.access.factors import Factor
 from compliance.models import AuditEvent, Code
 from tests import cast
+from tests.compliance.waiting import from_its_beginning
 from tests.factories import make_user
 
 pytestmark = pytest.mark.django_db
@@ -23,7 +24,8 @@ LOCKED = "Too many tries. Wait 30 s, then try again."
 def give_password(client: Client, email: str, password: str = cast.PASSWORD) -> list[str]:
     """Errors of the form; none when it was right."""
     answer = client.post(reverse("signin"), {"email": email, "password": password})
-    return [] if answer.status_code == 302 else list(answer.context["form"].non_field_errors())
+    errors = [] if answer.status_code == 302 else answer.context["form"].non_field_errors()
+    return list(map(from_its_beginning, errors))
 
 
 @pytest.mark.parametrize("email", ["alice@clinchat.example", "nobody@clinchat.example"])
@@ -66,7 +68,8 @@ def test_locked_code_is_neither_judged_nor_used_up(client: Client) -> None:
     for _ in range(lockout.FREE):
         lockout.failed(alice.email, HERE)
     answer = client.post(reverse("signin-code"), {"code": code})
-    assert answer.context["form"].errors["code"] == ["Too many tries. Wait 30 s, then enter the newest code."]
+    (said,) = answer.context["form"].errors["code"]
+    assert from_its_beginning(said) == "Too many tries. Wait 30 s, then enter the newest code."
     assert cast.device_of(alice).last_t == -1
     assert client.get(reverse("settings")).status_code == 302
     assert AuditEvent.objects.get(code=Code.AUTHN_LOGIN_LOCK, outcome="denied").detail["step"] == "app"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -62,10 +61,12 @@ def time_sync() -> Found:
 
 def _ahead_of_database() -> float:
     with connection.cursor() as cursor:
-        before = time.time()
-        cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
-        (there,) = cursor.fetchone()
-        return (before + time.time()) / 2 - float(there)
+
+        def told() -> float:
+            cursor.execute("SELECT extract(epoch FROM clock_timestamp())::float8")
+            return float(cursor.fetchone()[0])
+
+        return clocks.against(told)[0]
 
 
 def _backwards() -> list[int]:

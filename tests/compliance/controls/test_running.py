@@ -227,7 +227,7 @@ def test_a_check_that_hangs_in_python_ends_in_its_time(made: Callable[..., Contr
     found = made(lambda: time.sleep(30), seconds=1)
     assert (found.state, found.observed) == (State.ERROR, "Not done after 1 seconds.")
     assert made(lambda: any(n < 0 for n in iter(int, 1)), seconds=1).state == State.ERROR
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
 
 
@@ -245,7 +245,7 @@ def test_a_check_that_hangs_in_the_database_ends_in_its_time(made: Callable[...,
     began = time.monotonic()
     found = made(asks("SELECT pg_sleep(30)"), seconds=1)
     assert found.state == State.ERROR
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 20
     assert made(lambda: good()).state == State.PASS
 
 
@@ -261,7 +261,7 @@ def test_in_another_thread_the_database_still_ends_it(made: Callable[..., Contro
 
     thread = threading.Thread(target=elsewhere)
     thread.start()
-    thread.join(20)
+    thread.join(60)
     assert [one.state for one in found] == [State.ERROR]
 
 

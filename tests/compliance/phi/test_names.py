@@ -140,9 +140,9 @@ def test_a_person_and_the_disease_of_the_same_name_are_told_apart() -> None:
 def test_long_repetitive_text_takes_linear_time(unit: str) -> None:
     def seconds(length: int) -> float:
         text = unit * (length // len(unit))
-        start = time.perf_counter()
+        start = time.process_time()
         phi.find(text)
-        return time.perf_counter() - start
+        return time.process_time() - start
 
     seconds(1_000)
     assert seconds(20_000) < 10 * seconds(5_000) + 0.5
