@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from http.client import HTTPConnection
 from pathlib import Path
 from typing import Any
-from urllib.request import urlopen
 from uuid import UUID
 
 import pytest
 from django.conf import settings
 from django.db import connections
 from django.test import Client
+from django.test.testcases import LiveServerThread
 from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from chat import releases, streams
@@ -23,7 +24,7 @@ from chat.pipeline.run import run
 from compliance.models import User
 from tests import cast, remembering
 from tests.browser import checks
-from tests.processes import until
+from tests.processes import PATIENCE, until
 
 WORKER = "in the place of a worker"
 STARTER = Path(__file__).parents[2] / "chat/corpus/starter/monographs"
@@ -53,17 +54,24 @@ def _at_rest(request: pytest.FixtureRequest, _settings: None, monkeypatch: pytes
     One answer more, and it is given in the next test, or between the two: without a database, from settings that are
     about to be undone, into tables that are being emptied.
     """
+    before = set(threading.enumerate())
     yield
     if "live_server" in request.fixturenames:
-        # Connections are taken in the order in which they came, so after this one no other waits to be taken.
-        with urlopen(f"{request.getfixturevalue('live_server')}/static/logo.svg") as answer:
-            answer.read()
-        until(lambda: not at_work(), "a request or a question of this test does not end")
+        taken_in(request.getfixturevalue("live_server").thread)
+        until(lambda: not at_work() - before, "a request or a question of this test does not end")
 
 
-def at_work() -> list[threading.Thread]:
+def taken_in(server: LiveServerThread) -> None:
+    """Wait until no connection waits to be taken by the server: it takes them in the order in which they came."""
+    connection = HTTPConnection(server.host, server.port, timeout=PATIENCE)
+    connection.request("GET", "/static/logo.svg", headers={"Connection": "close"})
+    connection.getresponse().read()
+    connection.close()
+
+
+def at_work() -> set[threading.Thread]:
     """The threads that answer requests, and those that stand in for workers."""
-    return [one for one in threading.enumerate() if WORKER in one.name or "process_request_thread" in one.name]
+    return {one for one in threading.enumerate() if WORKER in one.name or "process_request_thread" in one.name}
 
 
 def in_a_thread(work: Callable[[], Any]) -> None:
