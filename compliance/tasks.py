@@ -109,7 +109,7 @@ def settle_backups() -> None:
 def tell_of_backups() -> None:
     from compliance.continuity import status_notice
 
-    status_notice.tell()
+    status_notice.send_weekly()
 
 
 @shared_task(queue=Queues.MAINTENANCE, soft_time_limit=1770, time_limit=1800)

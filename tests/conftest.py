@@ -55,16 +55,6 @@ LONGEST = (
 )
 """The files that take about 15 seconds or more, the longest first: no process is left alone with one at the end."""
 
-BEFORE_MIDNIGHT = 20.0
-"""Seconds at the end of a day, in UTC, in which no test begins."""
-
-
-def pytest_runtest_setup() -> None:
-    """The day does not change under a test that asks twice which it is; a test about that says the time itself."""
-    left = 86_400 - time.time() % 86_400
-    if left < BEFORE_MIDNIGHT:
-        time.sleep(left)
-
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {str(TESTS / name): number for number, name in enumerate(LONGEST)}

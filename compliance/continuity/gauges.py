@@ -1,4 +1,4 @@
-"""Numbers about backups and drills on /metrics."""
+"""Prometheus gauges of backups and drills, on /metrics."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def register() -> None:
 
 
 def age(moment: datetime) -> float:
-    """Seconds since then."""
+    """Seconds since that moment."""
     return (clock.now() - moment).total_seconds()
 
 

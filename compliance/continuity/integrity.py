@@ -1,7 +1,7 @@
-"""Whether the data fits together: what check_data_integrity() finds in the database, and what apps look at besides.
+"""Integrity checks of the data: the database function check_data_integrity(), and checks that apps register.
 
-The SQL is in migration 0011 and in a migration of each app that has some: every function named integrity_… is asked.
-A look only reads, is of one moment and changes nothing. One that could not be taken is never in order.
+check_data_integrity() calls every SQL function named integrity_…; they are in migration 0011 and in migrations of the
+apps. A run reads one snapshot and changes nothing. A run that could not be completed counts as not in order.
 """
 
 from __future__ import annotations
@@ -21,74 +21,75 @@ from compliance.models import IntegrityRun, Notice
 
 logger = logging.getLogger("clinchat.continuity")
 
-SECONDS: Final = 900
-"""After which PostgreSQL gives the look up. One at 40,000 passages takes three."""
-SOUND: Final = "clinchat_data_integrity_sound"
-LAST: Final = "clinchat_data_integrity_last_run"
+TIMEOUT_SECONDS: Final = 900
+"""statement_timeout of a run. A run with 40,000 passages takes three seconds."""
+SOUND_GAUGE: Final = "clinchat_data_integrity_sound"
+LAST_RUN_GAUGE: Final = "clinchat_data_integrity_last_run"
 State = IntegrityRun.State
 
 
 @dataclass(frozen=True, slots=True)
-class Looked:
-    """What one check looked at, how much of it, and what is wrong: names and ids, never a text.
+class CheckResult:
+    """The result of one check. `sample` names some of the problems by names and ids, never by a text.
 
-    Without a number of problems it could not look, and `subject` says why: that is no problem, and not in order either.
+    `problems` None: the check is not available on this installation, and `subject` says why.
     """
 
     key: str
     subject: str
-    looked: int
+    examined: int
     problems: int | None
     sample: Sequence[str] = ()
 
 
-Check = Callable[[], Looked]
+Check = Callable[[], CheckResult]
 _checks: list[Check] = []
 
 
 def register(check: Check) -> Check:
-    """Ask this as well: for what SQL cannot know. It may raise; then the whole look counts as not taken."""
+    """Add a check, for what SQL cannot know. Where it raises, the whole run is an error."""
     if check not in _checks:
         _checks.append(check)
     return check
 
 
-def look() -> list[Looked]:
-    """Every check now; nothing is kept. Raises whatever keeps it from looking."""
+def run_checks() -> list[CheckResult]:
+    """Run all checks without recording anything. Raises whatever a check raises."""
     with transaction.atomic(), connection.cursor() as cursor:
-        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{SECONDS}s"])
+        cursor.execute("SELECT set_config('statement_timeout', %s, true)", [f"{TIMEOUT_SECONDS}s"])
         cursor.execute("SELECT * FROM check_data_integrity()")
         found = [
-            Looked(key, subject, number, wrong, tuple(sample or ()))
-            for key, subject, number, wrong, sample in cursor.fetchall()
+            CheckResult(key, subject, examined, problems, tuple(sample or ()))
+            for key, subject, examined, problems, sample in cursor.fetchall()
         ]
         return found + [check() for check in _checks]
 
 
 def run() -> IntegrityRun:
-    """Look, keep what was seen, and say aloud what is wrong. Raises what the database raises when it cannot keep it."""
-    began = time.monotonic()
-    before = IntegrityRun.objects.first()
-    found, why = _looked()
-    if why:
-        state, wrong = State.ERROR, [Looked("not_looked", why, 0, 0)]
+    """Run all checks, record the result, and report problems. Raises where the database cannot record it."""
+    started = time.monotonic()
+    previous = IntegrityRun.objects.first()
+    found, error = _run_checks_safely()
+    if error:
+        state, problems = State.ERROR, [CheckResult("not_looked", error, 0, 0)]
     else:
-        wrong = [one for one in found if one.problems]
-        state = State.FINDINGS if wrong else State.SOUND
-    seen = IntegrityRun.objects.create(
+        problems = [result for result in found if result.problems]
+        state = State.FINDINGS if problems else State.SOUND
+    record = IntegrityRun.objects.create(
         state=state,
-        seconds=round(time.monotonic() - began, 2),
-        looked={one.key: None if one.problems is None else one.looked for one in found},
+        seconds=round(time.monotonic() - started, 2),
+        looked={result.key: None if result.problems is None else result.examined for result in found},
         findings=[
-            {"key": one.key, "subject": one.subject, "count": one.problems, "sample": [*one.sample]} for one in wrong
+            {"key": result.key, "subject": result.subject, "count": result.problems, "sample": [*result.sample]}
+            for result in problems
         ],
     )
-    _say(seen, before)
-    return seen
+    _report(record, previous)
+    return record
 
 
 def open_condition() -> IntegrityRun | None:
-    """What is still wrong: the newest look that found something, or could not be taken, since the last sound one."""
+    """What still stands: since the last sound run the newest one with findings, or else the newest with an error."""
     sound = IntegrityRun.objects.filter(state=State.SOUND).first()
     since = IntegrityRun.objects.exclude(state=State.SOUND)
     if sound is not None:
@@ -96,29 +97,30 @@ def open_condition() -> IntegrityRun | None:
     return since.filter(state=State.FINDINGS).first() or since.first()
 
 
-def not_available(seen: IntegrityRun) -> list[str]:
-    """The checks that this installation has no means for. Nothing is known of what they would look at."""
-    return sorted(key for key, number in seen.looked.items() if number is None)
+def unavailable_checks(run: IntegrityRun) -> list[str]:
+    """Keys of the checks that could not be made on this installation: nothing is known of what they cover."""
+    return sorted(key for key, number in run.looked.items() if number is None)
 
 
-def _looked() -> tuple[list[Looked], str]:
-    """What was found, and why it could not be looked at."""
+def _run_checks_safely() -> tuple[list[CheckResult], str]:
+    """The results of all checks, and the kind of the exception that ended them; empty: none."""
     try:
-        return look(), ""
-    except Exception as error:  # noqa: BLE001  # whatever kept it from looking: it is not in order
+        return run_checks(), ""
+    except Exception as error:  # noqa: BLE001  # whatever it was, the run is an error
         return [], kind(error)
 
 
-# ── Said ───────────────────────────────────────────────────────────────────────────────────────────────────────────
+# ── Reporting ────────────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def _say(seen: IntegrityRun, before: IntegrityRun | None) -> None:
-    keys = sorted({one["key"] for one in seen.findings})
-    if seen.state == State.SOUND:
+def _report(run: IntegrityRun, previous: IntegrityRun | None) -> None:
+    """Log problems, record findings in the audit trail, and notify people of kinds that the last run did not find."""
+    keys = sorted({finding["key"] for finding in run.findings})
+    if run.state == State.SOUND:
         return
-    if seen.state == State.ERROR:
+    if run.state == State.ERROR:
         logger.error(
-            "the data could not be checked: %s", seen.findings[0]["subject"], extra={"code": "DATA_NOT_CHECKED"}
+            "the data could not be checked: %s", run.findings[0]["subject"], extra={"code": "DATA_NOT_CHECKED"}
         )
     else:
         logger.error("the data does not fit together: %s", ", ".join(keys), extra={"code": "DATA_UNSOUND"})
@@ -127,16 +129,16 @@ def _say(seen: IntegrityRun, before: IntegrityRun | None) -> None:
             action=audit.Crude.READ,
             outcome=audit.Outcome.FAILURE,
             object_type="compliance.IntegrityRun",
-            object_id=str(seen.pk),
-            detail={"problems": sum(one["count"] for one in seen.findings), "kinds": keys},
+            object_id=str(run.pk),
+            detail={"problems": sum(finding["count"] for finding in run.findings), "kinds": keys},
         )
-    known = {one["key"] for one in before.findings} if before else set()
+    known = {finding["key"] for finding in previous.findings} if previous else set()
     if not known.issuperset(keys):
-        _tell(seen)
+        _notify(run)
 
 
-def _tell(seen: IntegrityRun) -> None:
-    found = seen.state == State.FINDINGS
+def _notify(run: IntegrityRun) -> None:
+    found = run.state == State.FINDINGS
     notices.tell(
         notices.holders(Role.OPERATOR, Role.SECURITY_OFFICER, Role.COMPLIANCE_MANAGER),
         title="The data does not fit together" if found else "The data could not be checked",
@@ -153,8 +155,8 @@ def _tell(seen: IntegrityRun) -> None:
 
 
 def register_gauges() -> None:
-    metrics.register(SOUND, metrics.Gauge("1 if the last check of the data found it in order, else 0", _sound))
-    metrics.register(LAST, metrics.Gauge("When the data was checked last, in seconds since 1970", _last))
+    metrics.register(SOUND_GAUGE, metrics.Gauge("1 if the last check of the data found it in order, else 0", _sound))
+    metrics.register(LAST_RUN_GAUGE, metrics.Gauge("When the data was checked last, in seconds since 1970", _last))
 
 
 def _sound() -> float | None:

@@ -1,4 +1,4 @@
-"""What the pages about backups and recovery show. Reads only, and what was never measured is never good."""
+"""What the pages about backups and recovery show. Read-only. What was never measured counts as bad, never as good."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from compliance.continuity.plan import BACKUP_LATE, DRILL_LATE, INTEGRITY_LATE
 from compliance.continuity.restore import databases, display
 from compliance.models import Backup, Drill, Erasure, IntegrityRun, LegalHold, Maintenance, Purge, Restore, WalShipping
 
-DRILLS: Final = 12
-"""So many of the last drills are drawn."""
+TREND_DRILLS: Final = 12
+"""How many of the last drills the chart shows."""
 PURGES: Final = 5
 RESTORES: Final = 5
 NEVER: Final = Tag("", "circle-dashed", "Never")
@@ -31,7 +31,7 @@ BROKEN_OFF: Final = Tag("crit", "octagon-alert", "Broke off")
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What the hospital may lose of it at most (recovery point), and how long it may be away (recovery time)."""
+    """A service with its recovery objectives: `rpo`, the most data that may be lost; `rto`, the longest outage."""
 
     name: str
     rpo: timedelta
@@ -44,26 +44,26 @@ SERVICES: Final = (
     Service("Sign-in", timedelta(hours=1), timedelta(minutes=15)),
     Service("Audit log", timedelta(minutes=1), timedelta(hours=2)),
 )
-RPO: Final = min(one.rpo for one in SERVICES)
-RTO: Final = min(one.rto for one in SERVICES)
-"""All of them live in one database and come back with it, so the strictest counts for each drill."""
+RPO: Final = min(service.rpo for service in SERVICES)
+RTO: Final = min(service.rto for service in SERVICES)
+"""All services share one database and are restored with it, so every drill is measured against the strictest."""
 
 
 @dataclass(frozen=True, slots=True)
-class Share:
-    """Something measured against its limit. `value` None: never measured."""
+class Measurement:
+    """A duration and its limit. `value` None: never measured."""
 
     value: timedelta | None
     limit: timedelta
 
     @property
     def part(self) -> float:
-        """For a meter: 1 is the limit, or over it."""
+        """For a meter: the share of the limit, at most 1."""
         return round(min(1.0, self.value / self.limit), 3) if self.value is not None else 0.0
 
     @property
     def over(self) -> bool:
-        """Whether it is more than the limit. What was never measured is neither over it nor within it."""
+        """Whether it exceeds the limit. False where it was never measured, which does not mean that it is within it."""
         return self.value is not None and self.value > self.limit
 
     @property
@@ -72,39 +72,39 @@ class Share:
 
     @property
     def words(self) -> str:
-        """6 min of 15 min"""
+        """Such as: 6 min of 15 min"""
         return f"{ui_tags.span(self.value)} of {ui_tags.span(self.limit)}" if self.value is not None else "Never"
 
 
 @dataclass(frozen=True, slots=True)
 class Exposure:
-    """One service: what would be lost now, and how long the last drill took to bring it back."""
+    """Data loss of a service if it failed now, against its RPO; time of the last passed drill, against its RTO."""
 
     name: str
-    at_risk: Share
-    restored: Share
+    at_risk: Measurement
+    restored: Measurement
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """What the last drill that passed took and would have lost, against the strictest limits."""
+class LastDrill:
+    """Restore time and data loss of the last drill that passed, against the strictest RTO and RPO."""
 
-    restored: Share
-    lost: Share
+    restored: Measurement
+    lost: Measurement
 
 
 @dataclass(frozen=True, slots=True)
 class Recoverable:
-    """The newest moment of the database that is in a store."""
+    """The newest moment that the database can be restored to."""
 
     at: datetime
     by_log: bool
-    """Through the log that is shipped as it is written; else as the last backup holds it."""
+    """By a base backup and the shipped WAL; False: by the last full backup."""
 
 
 @dataclass(frozen=True, slots=True)
-class Answered:
-    """One question of a drill: how it came out, what is so if it came out well, and what was seen."""
+class DrillAssertion:
+    """One assertion of a drill, for display: its result, what it asserts, and what was observed."""
 
     tag: Tag
     words: str
@@ -113,25 +113,25 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
-    """What one restored copy was asked."""
+class AssertionGroup:
+    """The assertions about one restored database, under its name."""
 
     name: str
-    answers: Sequence[Answered]
+    answers: Sequence[DrillAssertion]
 
     @property
-    def good(self) -> list[Answered]:
+    def good(self) -> list[DrillAssertion]:
         return [one for one in self.answers if one.good]
 
     @property
-    def others(self) -> list[Answered]:
-        """What was not so, or could not be asked."""
+    def others(self) -> list[DrillAssertion]:
+        """Those that failed or could not be tested."""
         return [one for one in self.answers if not one.good]
 
 
 @dataclass(frozen=True)
 class Overview:
-    """How backups and recovery stand at a moment. What was never made or measured is None."""
+    """The state of backups and recovery at the moment `at`. None: there is none, or it was never measured."""
 
     at: datetime
     recoverable: Recoverable | None
@@ -142,16 +142,16 @@ class Overview:
     proven: Drill | None
     """The last drill that passed."""
     integrity: IntegrityRun | None
-    """What was found and still stands, though nobody could look since; else the last look."""
+    """The run with findings that still stand, also where later runs failed; else the last run."""
     readonly: Maintenance | None
     making: Backup | None
     restore: Restore | None
     drilling: str | None
-    """The step of the drill that runs now."""
+    """The step of the running drill."""
 
     @property
     def held(self) -> datetime | None:
-        """The moment that the last good backup holds."""
+        """The moment that the newest good full backup holds."""
         return self.newest.as_of if self.newest else None
 
     @property
@@ -194,7 +194,7 @@ class Overview:
 
     @property
     def under_way(self) -> bool:
-        """Whether something goes on by itself, and the page with it."""
+        """Whether a backup, restore or drill is running: the page then refreshes itself."""
         moving = self.restore is not None and self.restore.state in display.IN_PROGRESS
         return moving or self.making is not None or self.drilling is not None
 
@@ -204,12 +204,12 @@ class Overview:
 
     @property
     def over(self) -> list[Exposure]:
-        """The services of which more would be lost than may be."""
+        """The services whose RPO is exceeded now, or not known to be met."""
         return [one for one in self.services if one.at_risk.over or one.at_risk.value is None]
 
     @property
     def log_words(self) -> str:
-        """Why the log leads no further than the last backup."""
+        """Why the WAL leads no further than the last backup."""
         if self.log is None:
             return "The log is not shipped, so what was written since would be lost."
         if self.held is not None and self.log.as_of > self.held:
@@ -224,25 +224,26 @@ class Overview:
     def steps(self) -> Sequence[display.Step]:
         return display.steps(self.restore) if self.restore else []
 
-    # What only the page itself shows is read when it does.
+    # What only the page shows is queried when it is shown.
 
     @cached_property
     def trend(self) -> charts.Chart | None:
-        return trend(list(_passed()[:DRILLS])[::-1])
+        return trend(list(_passed_drills()[:TREND_DRILLS])[::-1])
 
     @property
-    def measured(self) -> Measured | None:
+    def measured(self) -> LastDrill | None:
         one = self.proven
         if one is None or one.rto_seconds is None or one.rpo_seconds is None:
             return None
-        return Measured(Share(timedelta(seconds=one.rto_seconds), RTO), Share(timedelta(seconds=one.rpo_seconds), RPO))
+        restored, lost = timedelta(seconds=one.rto_seconds), timedelta(seconds=one.rpo_seconds)
+        return LastDrill(Measurement(restored, RTO), Measurement(lost, RPO))
 
     @cached_property
     def jobs(self) -> list[plan.Job]:
         return plan.jobs(self.at)
 
     @cached_property
-    def stores(self) -> list[plan.StoreShown]:
+    def stores(self) -> list[plan.StoreSummary]:
         return plan.stores()
 
     @cached_property
@@ -259,32 +260,34 @@ class Overview:
 
     @cached_property
     def purges(self) -> list[tuple[Purge, str]]:
-        """The last turns of rules that removed something, with the names of the rules."""
+        """The last runs of retention rules that removed something, each with the name of its rule."""
         names = {one.key: one.name for one in retention.rules()}
         return [(one, names.get(one.rule, one.rule)) for one in Purge.objects.all()[:PURGES]]
 
     @cached_property
-    def asked(self) -> list[Asked]:
-        """What the last drill asked of the restored copies: of the backup, and of the newest moment."""
+    def asked(self) -> list[AssertionGroup]:
+        """The assertions of the last drill: about the restored backup, and about the newest recoverable moment."""
         answers = self.drill.assertions if self.drill else []
         by_log = [one for one in answers if one["key"].startswith(assertions.PITR_PREFIX)]
         of_each = {
             "The backup": [one for one in answers if one not in by_log],
             "The newest moment, through the log": by_log,
         }
-        return [Asked(name, [_answer(one) for one in found]) for name, found in of_each.items() if found]
+        return [AssertionGroup(name, [_for_display(one) for one in found]) for name, found in of_each.items() if found]
 
 
 def overview() -> Overview:
-    """How backups and recovery stand now."""
+    """The state of backups and recovery now."""
     now, newest, log = clock.now(), Backup.objects.good(Backup.Kind.FULL).first(), WalShipping.objects.first()
-    held, proven = _recoverable(newest, log), _passed().first()
+    recoverable, proven = _recoverable(newest, log), _passed_drills().first()
     restored = timedelta(seconds=proven.rto_seconds) if proven and proven.rto_seconds is not None else None
-    at_risk = max(timedelta(0), now - held.at) if held else None
+    at_risk = max(timedelta(0), now - recoverable.at) if recoverable else None
     return Overview(
         at=now,
-        recoverable=held,
-        services=[Exposure(one.name, Share(at_risk, one.rpo), Share(restored, one.rto)) for one in SERVICES],
+        recoverable=recoverable,
+        services=[
+            Exposure(one.name, Measurement(at_risk, one.rpo), Measurement(restored, one.rto)) for one in SERVICES
+        ],
         newest=newest,
         log=log,
         drill=Drill.objects.select_related("backup").first(),
@@ -298,35 +301,35 @@ def overview() -> Overview:
 
 
 def making() -> Backup | None:
-    """The backup that is being made, or waits to be."""
-    return next((one for one in _unfinished() if not backups.broken_off(one)), None)
+    """The backup that is being made, else the one that waits to be."""
+    return next((one for one in _unfinished_backups() if not backups.broken_off(one)), None)
 
 
 def _recoverable(newest: Backup | None, log: WalShipping | None) -> Recoverable | None:
-    """None: nothing could be brought back. The log counts from a base copy on that was made since it has no gap."""
-    held = [Recoverable(newest.as_of, by_log=False)] if newest and newest.as_of else []
+    """None: nothing could be restored. WAL counts only where a base backup was made since it has no gap."""
+    candidates = [Recoverable(newest.as_of, by_log=False)] if newest and newest.as_of else []
     if log and Backup.objects.good(Backup.Kind.BASE).filter(as_of__gte=log.since).exists():
-        held.append(Recoverable(log.as_of, by_log=True))
-    return max(held, key=lambda one: one.at, default=None)
+        candidates.append(Recoverable(log.as_of, by_log=True))
+    return max(candidates, key=lambda one: one.at, default=None)
 
 
 def environments() -> list[str]:
-    """Those whose backups are known here."""
+    """The environments that backups in our records are of."""
     return list(Backup.objects.order_by("environment").values_list("environment", flat=True).distinct())
 
 
 def state() -> str:
-    """Changes when a page that shows something under way has to be read again."""
+    """A fingerprint of everything under way: pages reload when it changes."""
     restore, drill = display.open_restore(), Drill.objects.first()
-    told = [
-        *(f"{one.pk} {one.state} {one.progress} {backups.broken_off(one)}" for one in _unfinished()),
+    states = [
+        *(f"{one.pk} {one.state} {one.progress} {backups.broken_off(one)}" for one in _unfinished_backups()),
         f"{restore.pk} {restore.state} {display.current_step(restore)} {display.broken_off(restore)}"
         if restore
         else "",
         str(drill.pk) if drill else "",
         f"drill {step}" if (step := databases.running_drill_step()) is not None else "",
     ]
-    return ", ".join(told)
+    return ", ".join(states)
 
 
 def drill_tag(drill: Drill) -> Tag:
@@ -339,7 +342,7 @@ def drill_tag(drill: Drill) -> Tag:
 
 
 def verified_tag(backup: Backup) -> Tag:
-    """Whether all of it was read back."""
+    """The result of its last verification."""
     if backup.verified_ok is None:
         return Tag("", "circle-dashed", "Not read back")
     if not backup.verified_ok:
@@ -348,7 +351,7 @@ def verified_tag(backup: Backup) -> Tag:
 
 
 def backup_tag(backup: Backup) -> Tag:
-    """What it is good for, in a list."""
+    """Its state for a list."""
     match backup.state:
         case Backup.State.COMPLETE:
             return verified_tag(backup)
@@ -362,17 +365,22 @@ def backup_tag(backup: Backup) -> Tag:
             return Tag("info", "hourglass", backup.get_state_display())
 
 
-def _answer(told: dict[str, Any]) -> Answered:
+def _for_display(assertion: dict[str, Any]) -> DrillAssertion:
     looks = {
         True: Tag("ok", "check", "As it should be"),
         False: Tag("crit", "circle-x", "Not so"),
         None: Tag("major", "octagon-alert", "Not asked"),
     }
-    return Answered(looks[told["ok"]], assertions.title(told["key"]), told.get("observed", ""), good=told["ok"] is True)
+    return DrillAssertion(
+        looks[assertion["ok"]],
+        assertions.title(assertion["key"]),
+        assertion.get("observed", ""),
+        good=assertion["ok"] is True,
+    )
 
 
 def trend(drills: Sequence[Drill]) -> charts.Chart | None:
-    """Restore times and what would have been lost, each as a share of its limit; the oldest first."""
+    """A chart of restore times and data loss, each as a share of its limit. `drills`: the oldest first."""
     measured = [
         (one.started_at, one.rto_seconds, one.rpo_seconds)
         for one in drills
@@ -404,10 +412,10 @@ def trend(drills: Sequence[Drill]) -> charts.Chart | None:
     )
 
 
-def _unfinished() -> QuerySet[Backup]:
-    """Those that are being made, then those that wait, by what their rows say."""
+def _unfinished_backups() -> QuerySet[Backup]:
+    """Backups in state RUNNING, then those WAITING."""
     return Backup.objects.filter(state__in=[Backup.State.RUNNING, Backup.State.WAITING]).order_by("state")
 
 
-def _passed() -> QuerySet[Drill]:
+def _passed_drills() -> QuerySet[Drill]:
     return Drill.objects.filter(state=Drill.State.PASSED)

@@ -1,4 +1,4 @@
-"""What is done by itself to keep ClinChat recoverable, when, and where it is put."""
+"""What the page shows of scheduled jobs and of stores, and when something counts as late."""
 
 from __future__ import annotations
 
@@ -16,27 +16,30 @@ from compliance.models import Backup, ControlResult, Drill, IntegrityRun, Purge,
 
 BACKUP_EVERY: Final = timedelta(hours=6)
 BACKUP_LATE: Final = timedelta(hours=7)
-"""Begun every six hours, and an hour to be made."""
+"""Age of the newest full backup: the interval of the schedule, and an hour to make one."""
 DRILL_LATE: Final = timedelta(days=8)
 INTEGRITY_LATE: Final = timedelta(hours=36)
 WRITE_ONCE: Final = "backup.immutable_copy"
-"""The check that asks the buckets themselves."""
+"""Key of the control that tests object lock in the buckets."""
 
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """`last` None: never. `next` None: all the time."""
+    """A scheduled job. `last` None: never run. `next` None: it runs continuously."""
 
     words: str
     recorded: bool
-    """Whether its end is on record."""
+    """Whether it is known when it ran last."""
     last: datetime | None
     next: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
-class StoreShown:
-    """`locked`: whether it keeps what it got whatever we do; None: nobody has looked."""
+class StoreSummary:
+    """A store, and the complete backups that it holds by our records.
+
+    `locked`: whether object lock was found to work; None: not checked yet.
+    """
 
     name: str
     bucket: bool
@@ -66,17 +69,17 @@ JOBS: Final[Mapping[str, tuple[str, Callable[[], datetime | None] | None]]] = {
     "compliance.tasks.purge_expired": ("Removing what is past its time", lambda: _latest(Purge, "ran_at")),
     "chat.tasks.prove_index": ("Proof of the vector index", None),
 }
-"""What the schedule holds, by task: its words, and when it last came to an end, where that is on record here."""
+"""The jobs that are shown, by task: their name, and when they finished last, where our models record that."""
 _recorded: dict[str, Callable[[], datetime | None]] = {}
 
 
 def recorded(task: str, last: Callable[[], datetime | None]) -> None:
-    """When a task of an app last came to an end. Called once by the app, when the process starts."""
+    """Register how to find out when a task of an app finished last. For AppConfig.ready()."""
     _recorded[task] = last
 
 
 def jobs(now: datetime) -> list[Job]:
-    """What is scheduled, the next first; the log, which is shipped all the time, last."""
+    """The scheduled jobs, ordered by their next run; WAL shipping, which is continuous, last."""
     found = []
     for entry in settings.CELERY_BEAT_SCHEDULE.values():
         if (known := JOBS.get(entry["task"])) and isinstance(entry["schedule"], crontab):
@@ -93,26 +96,28 @@ def _next(schedule: crontab, now: datetime) -> datetime:
     return clock.now() + wait
 
 
-def stores() -> list[StoreShown]:
-    """The one that is read first. Counted from our own record: no store is asked, and only what makes backups need have
-    them configured."""
+def stores() -> list[StoreSummary]:
+    """The stores, the primary first. Counted from our own rows: no store is asked, as web processes need not know them.
+
+    Where none is configured here: those that hold the newest backup.
+    """
     newest = Backup.objects.complete(Backup.Kind.FULL).first()
     names = settings.BACKUP_STORES or (newest.stores if newest else [])
-    kept, write_once = Backup.objects.filter(state=Backup.State.COMPLETE), _write_once()
+    complete, write_once = Backup.objects.filter(state=Backup.State.COMPLETE), _write_once()
     figures = {"backups": Count("pk"), "size": Sum("size", default=0), "oldest": Min("as_of"), "newest": Max("as_of")}
     return [
-        StoreShown(
+        StoreSummary(
             name=name,
             bucket=name.startswith("s3://"),
             locked=write_once if name.startswith("s3://") else False,
-            **kept.filter(stores__contains=[name]).aggregate(**figures),
+            **complete.filter(stores__contains=[name]).aggregate(**figures),
         )
         for name in names
     ]
 
 
 def _write_once() -> bool | None:
-    """What the last check of all buckets found; None: nothing."""
+    """Whether the last run of the control passed; None: it did not run, or could not check."""
     last = ControlResult.objects.filter(check_key=WRITE_ONCE).order_by("-started_at").first()
     if last is None or last.state == ControlResult.State.ERROR:
         return None

@@ -1,4 +1,4 @@
-"""Why a backup is not read. Each has `words` for whoever asked; none of them shows a byte of what was found."""
+"""The exceptions of continuity. Each has `words` for the person who asked; none contains bytes of a store."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ MANIFEST = "manifest.json"
 
 
 class ContinuityError(Exception):
-    """Something about backups that cannot be done now; `words` say what, and what to do."""
+    """Base class: what was asked for cannot be done. `words` say why, and what to do about it."""
 
     def __init__(self, words: str) -> None:
         super().__init__(words)
@@ -14,7 +14,7 @@ class ContinuityError(Exception):
 
 
 class NoKey(ContinuityError):
-    """This process has no backup key, or one that is none."""
+    """This process has no valid backup key."""
 
 
 class StoreFailed(ContinuityError):
@@ -30,38 +30,38 @@ class Retained(ContinuityError):
 
 
 class Refused(ContinuityError):
-    """What is in the store is not what was put there. Nothing of it is used. `part` is what was found so."""
+    """An object failed its verification; nothing of it is used. `part` names the object, or part of a backup."""
 
-    says = "{part} is not what was written."
+    template = "{part} is not what was written."
 
     def __init__(self, part: str = MANIFEST) -> None:
-        super().__init__(self.says.format(part=part))
+        super().__init__(self.template.format(part=part))
         self.part = part
 
 
 class Unsigned(Refused):
-    says = "{part} bears no signature of ours."
+    template = "{part} bears no signature of ours."
 
 
 class WrongKey(Refused):
-    says = "{part} was made with a key that this process does not have."
+    template = "{part} was made with a key that this process does not have."
 
 
 class Altered(Refused):
-    says = "{part} was altered."
+    template = "{part} was altered."
 
 
 class Truncated(Refused):
-    says = "{part} ends too early."
+    template = "{part} ends too early."
 
 
 class Missing(Refused):
-    says = "{part} is not there."
+    template = "{part} is not there."
 
 
 class Replayed(Refused):
-    says = "{part} belongs to another backup, or to an earlier state of this one."
+    template = "{part} belongs to another backup, or to an earlier state of this one."
 
 
 class TooNew(Refused):
-    says = "{part} is of a form that this version does not know."
+    template = "{part} is of a form that this version does not know."

@@ -1,4 +1,4 @@
-"""What the monthly report says of backups, drills and restores."""
+"""The section of the monthly report about backups, drills and restores."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ def fill(section: Section, period: Period) -> None:
     _drills(section, period)
     _restores(section, period)
     looking.table(section, period, "Checks", looking.of_area("backup.", "restore.", "dr.", "incident.drill"))
-    held = Exercise.objects.filter(held_on__gte=period.start.date(), held_on__lt=period.end.date())
-    section.fact("Exercises held", held.count(), "/compliance/exercises/")
+    exercises = Exercise.objects.filter(held_on__gte=period.start.date(), held_on__lt=period.end.date())
+    section.fact("Exercises held", exercises.count(), "/compliance/exercises/")
     section.table(
         "Exercises",
         ["Held", "Kind", "Open actions"],
-        [[day(one.held_on), one.get_kind_display(), one.open_actions] for one in held.order_by("held_on", "pk")],
+        [[day(one.held_on), one.get_kind_display(), one.open_actions] for one in exercises.order_by("held_on", "pk")],
         none="No plan was tried.",
     )
 
 
 def _backups(section: Section, period: Period) -> None:
-    made = Backup.objects.filter(**period.inside("requested_at"))
-    complete = made.filter(finished_at__isnull=False).exclude(state=Backup.State.FAILED)
+    requested = Backup.objects.filter(**period.inside("requested_at"))
+    complete = requested.filter(finished_at__isnull=False).exclude(state=Backup.State.FAILED)
     section.fact("Backups made", complete.count(), PAGE)
-    section.fact("Backups that failed", made.filter(state=Backup.State.FAILED).count(), PAGE)
-    read = complete.filter(verified_ok=True)
-    section.fact("Of them read back and found whole", read.count(), PAGE)
+    section.fact("Backups that failed", requested.filter(state=Backup.State.FAILED).count(), PAGE)
+    verified = complete.filter(verified_ok=True)
+    section.fact("Of them read back and found whole", verified.count(), PAGE)
     section.fact("Of them read back and found altered", complete.filter(verified_ok=False).count(), PAGE)
-    newest = read.aggregate(newest=Max("as_of"))["newest"]
+    newest = verified.aggregate(newest=Max("as_of"))["newest"]
     section.fact("The newest one found whole holds", at(newest) or "nothing", PAGE)
     if not Backup.objects.filter(verified_ok=True, as_of__lt=period.end).exists():
         section.note("No backup was ever found whole: what is lost is lost.")
@@ -51,27 +51,27 @@ def _backups(section: Section, period: Period) -> None:
 
 
 def _drills(section: Section, period: Period) -> None:
-    held = Drill.objects.filter(**period.inside("started_at")).order_by("started_at")
-    states = counted(held, "state")
+    drills = Drill.objects.filter(**period.inside("started_at")).order_by("started_at")
+    states = counted(drills, "state")
     section.fact("Restore drills", sum(states.values()), PAGE)
     section.fact("Of them passed", states.get(Drill.State.PASSED, 0), PAGE)
     section.table(
         "Restore drills",
         ["Held", "Came to", "Questions", "Well answered", "Back after, s", "Would be lost, s", "Why not"],
-        [_drill(one) for one in held],
+        [_drill_row(drill) for drill in drills],
         none="No backup was restored to see whether it can be.",
     )
 
 
-def _drill(one: Drill) -> list[str | int | float | None]:
+def _drill_row(drill: Drill) -> list[str | int | float | None]:
     return [
-        at(one.started_at),
-        one.get_state_display(),
-        len(one.assertions),
-        sum(answer["ok"] is True for answer in one.assertions),
-        _rounded(one.rto_seconds),
-        _rounded(one.rpo_seconds),
-        one.failure,
+        at(drill.started_at),
+        drill.get_state_display(),
+        len(drill.assertions),
+        sum(assertion["ok"] is True for assertion in drill.assertions),
+        _rounded(drill.rto_seconds),
+        _rounded(drill.rpo_seconds),
+        drill.failure,
     ]
 
 
@@ -80,13 +80,13 @@ def _rounded(seconds: float | None) -> float | None:
 
 
 def _restores(section: Section, period: Period) -> None:
-    asked: QuerySet[Restore] = Restore.objects.filter(**period.inside("requested_at")).select_related("backup")
+    requested: QuerySet[Restore] = Restore.objects.filter(**period.inside("requested_at")).select_related("backup")
     section.table(
         "Restores",
         ["Asked for", "Backup of", "Came to", "In an emergency"],
         [
             [at(one.requested_at), at(one.backup.as_of), one.get_state_display(), "yes" if one.emergency else ""]
-            for one in asked.order_by("requested_at")
+            for one in requested.order_by("requested_at")
         ],
         none="Nobody asked for a restore.",
     )

@@ -1,4 +1,4 @@
-"""What about backups and recovery needs somebody's attention, the most urgent first."""
+"""Items for the "needs attention" lists about backups and recovery, the most urgent first."""
 
 from __future__ import annotations
 
@@ -26,16 +26,16 @@ def _integrity(found: Overview) -> Iterator[Item]:
 
 
 def _restore(found: Overview, viewer: User) -> Iterator[Item]:
-    one = found.restore
-    if one is None or one.state in display.IN_PROGRESS:
+    restore = found.restore
+    if restore is None or restore.state in display.IN_PROGRESS:
         return
-    may, url = display.allowed_actions(one, viewer), reverse("restore", args=[one.pk])
-    if one.state == Restore.State.REQUESTED:
-        title = f"A restore to “{one.backup.name}” waits for a second person"
-        text = may.why_not or f"Asked for by {one.requested_by or 'an operator on the server'}."
+    may, url = display.allowed_actions(restore, viewer), reverse("restore", args=[restore.pk])
+    if restore.state == Restore.State.REQUESTED:
+        title = f"A restore to “{restore.backup.name}” waits for a second person"
+        text = may.why_not or f"Asked for by {restore.requested_by or 'an operator on the server'}."
         yield Item("warn", "hourglass", "Restore", title, text, url, "Decide" if may.approve else "Open")
     else:
-        title = f"The restore to “{one.backup.name}” is done and waits to be accepted"
+        title = f"The restore to “{restore.backup.name}” is done and waits to be accepted"
         yield Item("warn", "hourglass", "Restore", title, "ClinChat is read-only until then.", url, "Open")
 
 

@@ -1,4 +1,4 @@
-"""What the subcommands of `manage.py backup` have in common.
+"""The subcommands of `manage.py backup`, and what they share.
 
 A subcommand is a module with HELP, `arguments(parser)` and `run(options, console) -> int`, which returns the exit code.
 """
@@ -20,18 +20,18 @@ from compliance.free_text import masked
 from compliance.models import Backup
 
 DONE, FAILED, REFUSED = 0, 1, 3
-"""Exit codes; 2 is a command line that cannot be understood. REFUSED: what is in the store was not put there by us."""
+"""Exit codes; argparse exits with 2. REFUSED: a backup did not pass its verification (refusals.Refused)."""
 
 
 @dataclass(frozen=True)
 class Console:
-    """What a program reads goes to `out`; what a person watches goes to `say`."""
+    """`out` writes a line of the result to standard output, `say` a line of progress to standard error."""
 
     out: Callable[[str], Any]
     say: Callable[[str], Any]
 
-    def json(self, said: object) -> None:
-        self.out(json.dumps(said, indent=2, sort_keys=True))
+    def json(self, content: object) -> None:
+        self.out(json.dumps(content, indent=2, sort_keys=True))
 
 
 class Subcommand(Protocol):
@@ -42,27 +42,27 @@ class Subcommand(Protocol):
     def run(self, options: dict[str, Any], console: Console) -> int: ...
 
 
-def with_json(parser: ArgumentParser) -> None:
+def add_json_option(parser: ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="Print one JSON object instead of text.")
 
 
-def with_store(parser: ArgumentParser) -> None:
+def add_store_option(parser: ArgumentParser) -> None:
     parser.add_argument("--store", default="", help="Which store, as named in CLINCHAT_BACKUPS (default: the first).")
 
 
 def chosen_store(options: dict[str, Any]) -> stores.Store:
-    """The one of `with_store`. Raises StoreFailed."""
+    """The store of --store; default: the primary. Raises StoreFailed."""
     return stores.named(options["store"]) if options["store"] else stores.primary()
 
 
 def require_known(store: stores.Store, key: str) -> None:
-    """Raises ContinuityError where there is nothing of that backup, and there never was."""
+    """Raises ContinuityError where the store has no object of that backup, and by our records never had."""
     if not any(store.list(object_name(key))) and key not in reading.missing_backups(store, ()):
         raise ContinuityError(f"{store.name} has no backup of that key. `backup list` shows those it has.")
 
 
-def prose(text: str, *, where: str, longest: int) -> str:
-    """What was typed, masked for good as a form does it. Raises ContinuityError where it cannot be checked."""
+def mask_text(text: str, *, where: str, longest: int) -> str:
+    """Free text with patient identifiers masked, as forms do it. Raises ContinuityError where it cannot be checked."""
     try:
         return masked(text.strip(), where=where, longest=longest)
     except phi.PhiUnavailable:
@@ -71,8 +71,8 @@ def prose(text: str, *, where: str, longest: int) -> str:
         ) from None
 
 
-def shown(backup: Backup) -> dict[str, Any]:
-    """A backup for a program that reads it."""
+def backup_json(backup: Backup) -> dict[str, Any]:
+    """The row of a backup as JSON."""
     return {
         "id": str(backup.pk),
         "key": backup.key,

@@ -7,7 +7,7 @@ from argparse import ArgumentParser
 from typing import Any
 
 from compliance.continuity.backup import backups
-from compliance.continuity.commands import DONE, Console, prose, shown, with_json
+from compliance.continuity.commands import DONE, Console, add_json_option, backup_json, mask_text
 from compliance.continuity_forms import LONGEST_NAME, LONGEST_REASON
 from compliance.models import Backup
 
@@ -31,26 +31,27 @@ def arguments(parser: ArgumentParser) -> None:
     )
     parser.add_argument("--name", default="", help="What people find it by (default: its type and the time).")
     parser.add_argument("--reason", default="", help="Why it is made; identifiers are masked.")
-    with_json(parser)
+    add_json_option(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
-    name = prose(options["name"], where="backup.name", longest=LONGEST_NAME)
-    reason = prose(options["reason"], where="backup.reason", longest=LONGEST_REASON)
-    began = time.monotonic()
+    name = mask_text(options["name"], where="backup.name", longest=LONGEST_NAME)
+    reason = mask_text(options["reason"], where="backup.reason", longest=LONGEST_REASON)
+    started = time.monotonic()
     try:
-        made = backups.create(
+        backup = backups.create(
             type=options["type"], name=name, reason=reason, kind=options["kind"], progress=console.say
         )
     except KeyboardInterrupt:
         console.say("Stopped. What was written of it is no backup.")
         raise
-    seconds = time.monotonic() - began
+    seconds = time.monotonic() - started
     if options["json"]:
-        console.json(shown(made) | {"seconds": round(seconds, 2)})
+        console.json(backup_json(backup) | {"seconds": round(seconds, 2)})
         return DONE
-    console.out(f"{made.key}: {made.size / 2**20:.1f} MiB in {seconds:.1f} s, kept until {made.keep_until:%Y-%m-%d}")
-    console.out(f"in {', '.join(made.stores)}")
-    if made.failure:
-        console.say(f"left out: {made.failure}")
+    mib = backup.size / 2**20
+    console.out(f"{backup.key}: {mib:.1f} MiB in {seconds:.1f} s, kept until {backup.keep_until:%Y-%m-%d}")
+    console.out(f"in {', '.join(backup.stores)}")
+    if backup.failure:
+        console.say(f"left out: {backup.failure}")
     return DONE

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import ArgumentParser
 from typing import Any, Final
 
-from compliance.continuity.commands import DONE, FAILED, Console, with_json
+from compliance.continuity.commands import DONE, FAILED, Console, add_json_option
 from compliance.continuity.drill import assertions, drills
 from compliance.models import Drill
 
@@ -15,24 +15,24 @@ HELP: Final = (
     "be lost, and keeps what was found. Exit code 0: it passed; 1: something was not as it should be, or the drill "
     "could not run."
 )
-_SIGNS: Final = {True: "yes", False: "NO", None: "not asked"}
+_VERDICTS: Final = {True: "yes", False: "NO", None: "not asked"}
 
 
 def arguments(parser: ArgumentParser) -> None:
-    with_json(parser)
+    add_json_option(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
     drill = drills.run(lambda step: console.say(f"{step} …"))
     if options["json"]:
-        console.json(shown(drill))
+        console.json(drill_json(drill))
     else:
         console.out("\n".join(_lines(drill)))
     return DONE if drill.state == Drill.State.PASSED else FAILED
 
 
-def shown(drill: Drill) -> dict[str, Any]:
-    """A drill for a program that reads it."""
+def drill_json(drill: Drill) -> dict[str, Any]:
+    """The row of a drill as JSON."""
     return {
         "id": str(drill.pk),
         "backup": str(drill.backup_id) if drill.backup_id else None,
@@ -47,12 +47,13 @@ def shown(drill: Drill) -> dict[str, Any]:
     }
 
 
-def _words(key: str) -> str:
+def _label(key: str) -> str:
     return ("newest moment: " if key.startswith(assertions.PITR_PREFIX) else "") + assertions.title(key)
 
 
 def _lines(drill: Drill) -> list[str]:
-    lines = [f"{_SIGNS[one['ok']]:<10} {_words(one['key'])} ({one['observed']})" for one in drill.assertions]
+    asserted = drill.assertions
+    lines = [f"{_VERDICTS[one['ok']]:<10} {_label(one['key'])} ({one['observed']})" for one in asserted]
     lines += [f"{seconds:>9.1f} s {step}" for step, seconds in drill.steps.items()]
     if drill.rto_seconds is not None and drill.rpo_seconds is not None:
         lines += [f"Back after {drill.rto_seconds:.1f} s; {drill.rpo_seconds:.1f} s would be lost."]

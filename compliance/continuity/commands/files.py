@@ -13,7 +13,7 @@ from typing import Any
 
 from compliance.continuity.backup import reading
 from compliance.continuity.backup.contents import CONFIGURATION, FILES
-from compliance.continuity.commands import DONE, Console, chosen_store, require_known, with_json, with_store
+from compliance.continuity.commands import DONE, Console, add_json_option, add_store_option, chosen_store, require_known
 from compliance.continuity.point_in_time.base import ChunkReader
 from compliance.continuity.refusals import ContinuityError
 from compliance.models import Backup
@@ -29,8 +29,8 @@ HELP = (
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("key", help="The backup's key, as `backup list` shows it.")
     parser.add_argument("folder", type=Path, help="A folder that does not exist yet.")
-    with_store(parser)
-    with_json(parser)
+    add_store_option(parser)
+    add_json_option(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
@@ -42,11 +42,11 @@ def run(options: dict[str, Any], console: Console) -> int:
     if reading.read_manifest(store, key).kind != Backup.Kind.FULL:
         raise ContinuityError("Only full backups have such files: this is a copy of the database server's.")
     reading.check(store, key)
-    with _whole(folder) as draft:
-        pieces = reading.extract(store, key, FILES)
-        with tarfile.open(fileobj=ChunkReader(pieces), mode="r|") as tar:
-            tar.extractall(draft, filter="data")  # nosemgrep: archive-unpacked  # signed by us, and the filter refuses
-        for _ in pieces:  # what follows the archive is authenticated with the last piece
+    with _created_atomically(folder) as draft:
+        chunks = reading.extract(store, key, FILES)
+        with tarfile.open(fileobj=ChunkReader(chunks), mode="r|") as tar:
+            tar.extractall(draft, filter="data")  # nosemgrep: archive-unpacked  # authenticated, and the filter refuses
+        for _ in chunks:  # read to the end: the last frame authenticates the whole
             pass
         (draft / CONFIGURATION).write_bytes(b"".join(reading.extract(store, key, CONFIGURATION)))
     found = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
@@ -58,8 +58,8 @@ def run(options: dict[str, Any], console: Console) -> int:
 
 
 @contextmanager
-def _whole(folder: Path) -> Iterator[Path]:
-    """A folder to be filled, which has its name only once it is. For this account alone."""
+def _created_atomically(folder: Path) -> Iterator[Path]:
+    """A draft folder, for this account alone, that is renamed to `folder` at the end of the block, or else removed."""
     draft = folder.with_name(f".{folder.name}-{token_hex(4)}")
     try:
         draft.mkdir(mode=0o700)

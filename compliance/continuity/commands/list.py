@@ -7,7 +7,7 @@ from typing import Any
 
 from compliance.continuity.backup import reading
 from compliance.continuity.backup.manifests import Manifest
-from compliance.continuity.commands import DONE, REFUSED, Console, chosen_store, with_json, with_store
+from compliance.continuity.commands import DONE, REFUSED, Console, add_json_option, add_store_option, chosen_store
 from compliance.models import Backup
 
 HELP = (
@@ -18,47 +18,48 @@ HELP = (
 
 
 def arguments(parser: ArgumentParser) -> None:
-    with_store(parser)
+    add_store_option(parser)
     parser.add_argument("--kind", choices=Backup.Kind.values, help="Only backups of this kind.")
-    with_json(parser)
+    add_json_option(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
     store = chosen_store(options)
     found = dict(reading.scan_manifests(store))
-    good = [one for one in found.values() if isinstance(one, Manifest)]
-    bad = {key: one.words for key, one in found.items() if not isinstance(one, Manifest)}
-    gone = reading.missing_backups(store, found)
-    good = [one for one in good if options["kind"] in (None, one.kind)]
+    valid = [manifest for manifest in found.values() if isinstance(manifest, Manifest)]
+    refused = {key: error.words for key, error in found.items() if not isinstance(error, Manifest)}
+    missing = reading.missing_backups(store, found)
+    valid = [manifest for manifest in valid if options["kind"] in (None, manifest.kind)]
     if options["json"]:
-        console.json({"store": store.name, "backups": [_shown(one) for one in good], "refused": bad, "lost": gone})
+        listed = [_manifest_json(manifest) for manifest in valid]
+        console.json({"store": store.name, "backups": listed, "refused": refused, "lost": missing})
     else:
-        for one in good:
+        for manifest in valid:
             console.out(
-                f"{one.key}  {one.kind:4}  {one.type:14}  {one.size / 2**20:9.1f} MiB  "
-                f"kept until {one.keep_until:%Y-%m-%d}  {one.name}"
+                f"{manifest.key}  {manifest.kind:4}  {manifest.type:14}  {manifest.size / 2**20:9.1f} MiB  "
+                f"kept until {manifest.keep_until:%Y-%m-%d}  {manifest.name}"
             )
-        for key, words in bad.items():
+        for key, words in refused.items():
             console.say(f"{key}  not believed: {words}")
-        for key in gone:
+        for key in missing:
             console.say(f"{key}  not there, though it was put there and not removed by ClinChat")
-        console.out(f"{len(good)} in {store.name}")
-    return REFUSED if bad or gone else DONE
+        console.out(f"{len(valid)} in {store.name}")
+    return REFUSED if refused or missing else DONE
 
 
-def _shown(one: Manifest) -> dict[str, Any]:
+def _manifest_json(manifest: Manifest) -> dict[str, Any]:
     return {
-        "key": one.key,
-        "id": one.id,
-        "kind": one.kind,
-        "type": one.type,
-        "name": one.name,
-        "environment": one.environment,
-        "as_of": one.as_of.isoformat(),
-        "made_at": one.made_at.isoformat(),
-        "keep_until": one.keep_until.isoformat(),
-        "app_version": one.app_version,
-        "size": one.size,
-        "tables": len(one.rows),
-        "rows": sum(each["rows"] for each in one.rows.values()),
+        "key": manifest.key,
+        "id": manifest.id,
+        "kind": manifest.kind,
+        "type": manifest.type,
+        "name": manifest.name,
+        "environment": manifest.environment,
+        "as_of": manifest.as_of.isoformat(),
+        "made_at": manifest.made_at.isoformat(),
+        "keep_until": manifest.keep_until.isoformat(),
+        "app_version": manifest.app_version,
+        "size": manifest.size,
+        "tables": len(manifest.rows),
+        "rows": sum(table["rows"] for table in manifest.rows.values()),
     }

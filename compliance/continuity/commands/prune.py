@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from compliance.continuity.backup import pruning
-from compliance.continuity.commands import DONE, FAILED, Console, with_json
+from compliance.continuity.commands import DONE, FAILED, Console, add_json_option
 
 HELP = (
     "Remove the backups whose time is over, and what unfinished ones left a day ago. Nothing younger is removed, and "
@@ -17,19 +17,20 @@ HELP = (
 
 def arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="Only say what would be removed.")
-    with_json(parser)
+    add_json_option(parser)
 
 
 def run(options: dict[str, Any], console: Console) -> int:
-    done = pruning.prune(dry_run=options["dry_run"])
+    result = pruning.prune(dry_run=options["dry_run"])
     if options["json"]:
-        console.json(asdict(done) | {"dry_run": options["dry_run"]})
+        console.json(asdict(result) | {"dry_run": options["dry_run"]})
     else:
-        word = "would be removed" if options["dry_run"] else "removed"
-        for title, keys in (("", done.removed), ("unfinished, ", done.unfinished)):
+        verb = "would be removed" if options["dry_run"] else "removed"
+        for title, keys in (("", result.removed), ("unfinished, ", result.unfinished)):
             for key in keys:
-                console.out(f"{title}{word}: {key}")
-        for words in done.failed:
+                console.out(f"{title}{verb}: {key}")
+        for words in result.failed:
             console.say(words)
-        console.out(f"{len(done.removed)} backups {word}, {len(done.kept)} kept; {done.log} pieces of the log {word}.")
-    return FAILED if done.failed else DONE
+        removed, kept = len(result.removed), len(result.kept)
+        console.out(f"{removed} backups {verb}, {kept} kept; {result.log} pieces of the log {verb}.")
+    return FAILED if result.failed else DONE

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.utils.dateparse import parse_datetime
 
-from compliance.continuity.commands import DONE, FAILED, Console, prose, with_json
+from compliance.continuity.commands import DONE, FAILED, Console, add_json_option, mask_text
 from compliance.continuity.refusals import ContinuityError
 from compliance.continuity.restore import lost_database, recovery, restoring, sources
 from compliance.continuity_forms import LONGEST_REASON
@@ -24,7 +24,7 @@ HELP = (
 
 
 def arguments(parser: ArgumentParser) -> None:
-    with_json(parser)
+    add_json_option(parser)
     act = parser.add_mutually_exclusive_group(required=True)
     act.add_argument("key", nargs="?", help="The backup's key, as `backup list` shows it.")
     act.add_argument("--status", action="store_true", help="Say where things stand.")
@@ -32,7 +32,7 @@ def arguments(parser: ArgumentParser) -> None:
     act.add_argument("--undo", action="store_true", help="Bring back what was there before the last restore.")
     parser.add_argument(
         "--to-time",
-        type=_moment,
+        type=_parse_moment,
         metavar="T",
         help="Go to this moment instead of the backup's own, such as 2026-11-22T16:03:00Z.",
     )
@@ -61,25 +61,25 @@ def arguments(parser: ArgumentParser) -> None:
 def run(options: dict[str, Any], console: Console) -> int:
     try:
         if options["status"]:
-            return _say(options, console)
+            return _print_status(options, console)
         if options["accept"]:
-            recovery.accept(restore_id=_waiting().pk, actor=None)
+            recovery.accept(restore_id=_restore_to_decide().pk, actor=None)
             recovery.settle()
             console.say("Accepted. People can write again.")
             return DONE
         if not options["reason"].strip():
             raise ContinuityError("Say why, with --reason. It is on record.")
         if options["everything"]:
-            return _everything(options, console)
-        reason = prose(options["reason"], where="restore.reason", longest=LONGEST_REASON)
+            return _restore_everything(options, console)
+        reason = mask_text(options["reason"], where="restore.reason", longest=LONGEST_REASON)
         if options["undo"]:
-            return _carry_out(recovery.undo(restore_id=_waiting().pk, actor=None, reason=reason), console)
-        return _carry_out(_asked_for(options, reason), console)
+            return _carry_out(recovery.undo(restore_id=_restore_to_decide().pk, actor=None, reason=reason), console)
+        return _carry_out(_request(options, reason), console)
     except recovery.Refused as refused:
         raise ContinuityError(refused.words) from None
 
 
-def _asked_for(options: dict[str, Any], reason: str) -> Restore:
+def _request(options: dict[str, Any], reason: str) -> Restore:
     backup = Backup.objects.filter(key=options["key"]).first()
     if backup is None:
         raise ContinuityError("The database knows no backup of that key. `backup list` shows those it knows.")
@@ -87,14 +87,14 @@ def _asked_for(options: dict[str, Any], reason: str) -> Restore:
         sources.verify(backup.key)
     return recovery.request(
         backup_id=backup.pk,
-        typed_name=options["yes"] or _typed(f"Type the name of the snapshot ({backup.name}): "),
+        typed_name=options["yes"] or _ask(f"Type the name of the snapshot ({backup.name}): "),
         reason=reason,
         actor=None,
         to_time=options["to_time"],
     )
 
 
-def _typed(question: str) -> str:
+def _ask(question: str) -> str:
     try:
         return input(question)
     except EOFError:
@@ -108,15 +108,15 @@ def _carry_out(restore: Restore, console: Console) -> int:
     if restore.state == Restore.State.FAILED:
         console.say(f"Nothing was changed. {restore.failure}")
         return FAILED
-    taken = restore.report["seconds"]
-    seconds = ", ".join(f"{step} {taken[step]} s" for step in restoring.STEPS if step in taken)
+    durations = restore.report["seconds"]
+    seconds = ", ".join(f"{step} {durations[step]} s" for step in restoring.STEPS if step in durations)
     console.say(f"Done ({seconds}).")
     if restore.state == Restore.State.DONE:
         console.say("Look at what came back, then: manage.py backup restore --accept, or --undo --reason …")
     return DONE
 
 
-def _everything(options: dict[str, Any], console: Console) -> int:
+def _restore_everything(options: dict[str, Any], console: Console) -> int:
     lost = lost_database.Request(options["key"], options["reason"], options["to_time"], options["replace_live"])
     restore = lost_database.restore_everything(lost)
     console.say(
@@ -126,17 +126,17 @@ def _everything(options: dict[str, Any], console: Console) -> int:
     return DONE
 
 
-def _waiting() -> Restore:
+def _restore_to_decide() -> Restore:
     restore = recovery.status().open
     if restore is None or restore.state != Restore.State.DONE:
         raise ContinuityError("No restore waits to be accepted or undone.")
     return restore
 
 
-def _say(options: dict[str, Any], console: Console) -> int:
+def _print_status(options: dict[str, Any], console: Console) -> int:
     now = recovery.status()
     shown = now.open or now.last
-    said = {
+    content = {
         "restore": str(shown.pk) if shown else None,
         "backup": shown.backup.key if shown else None,
         "state": shown.state if shown else None,
@@ -147,14 +147,14 @@ def _say(options: dict[str, Any], console: Console) -> int:
         "report": shown.report if shown else {},
     }
     if options["json"]:
-        console.json(said)
+        console.json(content)
     else:
         for name in ("restore", "backup", "state", "step", "running", "read_only", "failure"):
-            console.out(f"{name.replace('_', '-'):10} {said[name] if said[name] not in (None, '') else '-'}")
+            console.out(f"{name.replace('_', '-'):10} {content[name] if content[name] not in (None, '') else '-'}")
     return DONE
 
 
-def _moment(text: str) -> datetime:
+def _parse_moment(text: str) -> datetime:
     try:
         moment = parse_datetime(text)
     except ValueError:

@@ -12,8 +12,8 @@ from compliance.continuity.point_in_time import shipping
 from compliance.models import WalShipping
 
 HELP = "Ship PostgreSQL's log into every store as it is written, until it is stopped."
-SILENT: Final = timedelta(minutes=1)
-"""Four times as long as from one word of the process to the next."""
+MAX_SILENCE: Final = timedelta(minutes=1)
+"""Four times the interval at which the process updates its row (shipping_record.SECONDS)."""
 
 
 def arguments(parser: ArgumentParser) -> None:
@@ -26,7 +26,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: dict[str, Any], console: Console) -> int:
     if options["healthy"]:
-        return DONE if WalShipping.objects.filter(updated_at__gt=clock.now() - SILENT).exists() else FAILED
+        return DONE if WalShipping.objects.filter(updated_at__gt=clock.now() - MAX_SILENCE).exists() else FAILED
     console.say("Shipping the log")
     shipping.run()
     return DONE

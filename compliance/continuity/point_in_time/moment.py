@@ -33,8 +33,7 @@ _TARGET_NOT_REACHED = "before configured recovery target"
 def server_at(to_time: datetime | None, *, store: Store | None = None) -> Iterator[ScratchServer]:
     """A server with everything committed until `to_time` and nothing later; None: everything in the store.
 
-    Raises OutsideRecoveryWindow (its words name the window), WalMissing, StoreFailed, ScratchServerFailed, and the
-    Refused of reading.check.
+    Raises OutsideRecoveryWindow (its words name the window), WalMissing, StoreFailed, ScratchServerFailed and Refused.
     """
     store = store or primary()
     base_backup = _base_backup_before(store, to_time)

@@ -103,7 +103,7 @@ class Shipper:
         self._bytes, self._failure = 0, ""
 
     def ship_once(self) -> None:
-        """One round: upload what there is to all stores. Never raises; failures are logged and reported."""
+        """One round: upload what there is to all stores. Failures are logged and reported, not raised."""
         try:
             failure = self._ship()
         except psycopg.Error:
@@ -145,7 +145,7 @@ class Shipper:
                 if isinstance(error, WalLost):
                     self._recreate_slot(server, spool)
                 failure = failure or error.words
-        spool.drop_before(min((target.next or 0) for target in self._targets))
+        spool.drop_before(min((target.next_segment or 0) for target in self._targets))
         return failure or ("" if received >= flushed else "The server's log is not received.")
 
     def _ship_remainder(self) -> None:
@@ -235,7 +235,7 @@ class Target:
         self.store, self._stream, self._ring = store, stream, ring
         self._loaded = False
         self.shipped: ShippedWal | None = None
-        self.next: int | None = None
+        self.next_segment: int | None = None
         """Number of the first segment that the store does not have in full."""
 
     def _load_state(self) -> None:
@@ -243,12 +243,12 @@ class Target:
         if not self._loaded:
             found = wal.read_state(self.store, self._stream.system, ring=self._ring)
             if found and found.timeline == self._stream.timeline:
-                self.shipped, self.next = found, found.position // found.segment_bytes
+                self.shipped, self.next_segment = found, found.position // found.segment_bytes
             self._loaded = True
 
     def reset(self) -> None:
         """Forget the state: WAL in the store does not connect to what comes."""
-        self._loaded, self.shipped, self.next = True, None, None
+        self._loaded, self.shipped, self.next_segment = True, None, None
 
     def ship(self, spool: Spool, *, as_of: datetime | None, end_lsn: int) -> int:
         """Upload everything up to `end_lsn`; returns how many bytes were uploaded.
@@ -265,7 +265,7 @@ class Target:
         if end_lsn > state.position:
             for number in range(first, current + 1):
                 size += self._upload(spool, number, as_of=state_as_of, end_lsn=end_lsn)
-            self.next = current
+            self.next_segment = current
         self.shipped = replace(state, position=end_lsn, as_of=state_as_of)
         if end_lsn > state.position:
             wal.write_state(self.store, self.shipped, key=self._ring[0])
@@ -280,13 +280,16 @@ class Target:
         if complete:
             self.ship(spool, as_of=None, end_lsn=(complete[-1] + 1) * segment_bytes)
         state = self.shipped
-        if state is not None and spool.has_partial(self._stream.segment_name(state.position // segment_bytes)):
-            name = self._stream.object_name(self._stream.segment_name(state.position // segment_bytes) + PARTIAL)
-            data = spool.read(state.position // segment_bytes, segment_bytes)
-            encrypted = wal.encrypt_segment(
-                data, as_of=state.as_of, end_lsn=state.position, key=self._ring[0], name=name
+        if state is None:
+            return
+        number = state.position // segment_bytes
+        segment = self._stream.segment_name(number)
+        if spool.has_partial(segment):
+            name, data = self._stream.object_name(segment + PARTIAL), spool.read(number, segment_bytes)
+            key = self._ring[0]
+            self.store.put(
+                name, wal.encrypt_segment(data, as_of=state.as_of, end_lsn=state.position, key=key, name=name)
             )
-            self.store.put(name, encrypted)
 
     def _starting_state(self, spool: Spool, as_of: datetime | None, end_lsn: int) -> ShippedWal | None:
         """The state of the store, where the spool continues it; else an empty one at the beginning of the spool.
@@ -295,14 +298,14 @@ class Target:
         """
         segment_bytes = self._stream.segment_bytes
         first_number = min(
-            [number for number in spool.complete_segments() if self.next is None or number >= self.next]
+            [number for number in spool.complete_segments() if self.next_segment is None or number >= self.next_segment]
             or [end_lsn // segment_bytes]
         )
-        if self.shipped is not None and first_number == self.next:
+        if self.shipped is not None and first_number == self.next_segment:
             return self.shipped
         if as_of is None:
             return None
-        first, self.next, self.shipped = first_number * segment_bytes, first_number, None
+        first, self.next_segment, self.shipped = first_number * segment_bytes, first_number, None
         return ShippedWal(**asdict(self._stream), first=first, since=as_of, position=first, as_of=as_of)
 
     def _upload(self, spool: Spool, number: int, *, as_of: datetime, end_lsn: int) -> int:
@@ -393,6 +396,7 @@ def _flush_position(server: psycopg.Connection) -> tuple[datetime, int]:
 
 
 def _slot_status(server: psycopg.Connection) -> dict[str, Any] | None:
+    """`lost`: the server discarded WAL of our slot; `received`: LSN that the receiver has written. None: no slot."""
     with server.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(_SLOT_STATUS, [SLOT]).fetchone()
 

@@ -61,8 +61,8 @@ class Folder:
             except FileNotFoundError:
                 raise Absent(f"{name} is not in {self.name}.") from None
             with file:
-                while piece := file.read(CHUNK_BYTES):
-                    yield piece
+                while chunk := file.read(CHUNK_BYTES):
+                    yield chunk
 
     def list(self, prefix: str = "") -> Iterator[Entry]:
         self._require_root()

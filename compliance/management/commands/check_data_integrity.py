@@ -42,7 +42,7 @@ def _document(seen: IntegrityRun) -> dict[str, Any]:
         "ran_at": seen.ran_at.isoformat(),
         "seconds": seen.seconds,
         "looked": seen.looked,
-        "not_available": integrity.not_available(seen),
+        "not_available": integrity.unavailable_checks(seen),
         "findings": seen.findings,
     }
 
@@ -51,7 +51,7 @@ def _text(seen: IntegrityRun) -> str:
     if seen.state == IntegrityRun.State.ERROR:
         return f"It could not be looked at: {seen.findings[0]['subject']}. Nothing is known about the data."
     lines = [f"{key}: {number:,} looked at" for key, number in seen.looked.items() if number is not None]
-    lines += [f"{key}: not available here, so nothing is known of it" for key in integrity.not_available(seen)]
+    lines += [f"{key}: not available here, so nothing is known of it" for key in integrity.unavailable_checks(seen)]
     for one in seen.findings:
         lines += [f"WRONG {one['key']}: {one['count']:,} {one['subject']}", *(f"  {name}" for name in one["sample"])]
     what = "in order" if not seen.findings else f"{len(seen.findings)} checks found something"

@@ -58,9 +58,8 @@ def test_a_backup_holds_what_the_database_held_and_no_secret(places: list[Path],
     assert "database.dump" in said
     store = stores.primary()
     (found,) = reading.list_manifests(store)
-    assert (
-        manifests.sha256(b"".join(store.open(manifests.object_name(made.key, "manifest.json")))) == made.manifest_sha256
-    )
+    signed = b"".join(store.open(manifests.object_name(made.key, "manifest.json")))
+    assert manifests.sha256(signed) == made.manifest_sha256
     assert [part.name for part in found.parts] == ["database.dump", "files.tar", "configuration.json"]
     assert found.rows["compliance_user"]["rows"] == found.people["people"] == people
     assert "compliance_datakey" not in found.rows
@@ -383,7 +382,7 @@ def test_each_monday_those_who_answer_for_backups_are_told() -> None:
     row.as_of = row.finished_at = clock.now() - timedelta(hours=3)
     row.save(force_insert=True)
     Drill.objects.create(state="passed", rto_seconds=41, rpo_seconds=2)
-    assert status_notice.tell() >= 1
+    assert status_notice.send_weekly() >= 1
     notice = Notice.objects.get(user=operator)
     assert notice.level == Notice.Level.INFO
     assert "3 h old, read back whole" in notice.text

@@ -60,16 +60,16 @@ def stored() -> None:
 
 
 def wrong() -> dict[str, int]:
-    return {one.key: one.problems for one in integrity.look() if one.problems}
+    return {one.key: one.problems for one in integrity.run_checks() if one.problems}
 
 
 def test_what_is_sound_is_found_sound() -> None:
     epoch.bump()
-    found = {one.key: one for one in integrity.look()}
+    found = {one.key: one for one in integrity.run_checks()}
     assert {key: one for key, one in found.items() if one.problems} == {}
-    assert found["foreign_keys"].looked > 100
+    assert found["foreign_keys"].examined > 100
     for key in ("passages", "citations", "embeddings", "vault_entries", "sequences", "triggers", "embedding_model"):
-        assert found[key].looked > 0, key
+        assert found[key].examined > 0, key
     assert [key for key, one in found.items() if one.problems is None] == ["pages"], (
         "the embedded server has no amcheck"
     )
@@ -141,7 +141,7 @@ SHADOW = "ALTER FUNCTION integrity_checksums() SET search_path = shadow, pg_cata
 )
 def test_checksums_that_were_wrong_and_a_server_without_them(shadow: str, sample: tuple[str, ...]) -> None:
     sql("CREATE SCHEMA shadow", shadow, SHADOW)
-    (found,) = [one for one in integrity.look() if one.problems]
+    (found,) = [one for one in integrity.run_checks() if one.problems]
     assert (found.key, found.sample[0].partition("_gw")[0]) == ("checksums", *sample)
 
 
@@ -156,22 +156,22 @@ AMCHECK = (
 
 def test_pages_are_read_where_there_is_amcheck() -> None:
     sql(*AMCHECK)
-    (found,) = [one for one in integrity.look() if one.problems]
+    (found,) = [one for one in integrity.run_checks() if one.problems]
     assert (found.key, found.problems, set(found.sample)) == ("pages", 2, {"chat_chunk_pkey", "chat_term"})
-    assert found.looked > 200
+    assert found.examined > 200
 
 
 def test_a_role_that_may_not_use_amcheck_is_told_so() -> None:
     sql(*AMCHECK, "CREATE ROLE plain", "GRANT pg_read_all_data TO plain", "GRANT USAGE ON SCHEMA public TO plain")
     sql("REVOKE EXECUTE ON FUNCTION bt_index_check FROM PUBLIC", "SET LOCAL ROLE plain")
-    found = {one.key: one for one in integrity.look()}
+    found = {one.key: one for one in integrity.run_checks()}
     assert (found["pages"].problems, found["pages"].subject) == (None, "not available: this role may not use amcheck")
 
 
 def test_a_table_that_may_not_be_read_is_not_called_sound() -> None:
     sql("CREATE ROLE plain", "GRANT SELECT ON ALL TABLES IN SCHEMA public TO plain")
     sql("REVOKE SELECT ON compliance_roleassignment FROM plain", "SET LOCAL ROLE plain")
-    found = {one.key: one for one in integrity.look()}
+    found = {one.key: one for one in integrity.run_checks()}
     assert found["foreign_keys_closed"].problems is None
     assert any(name.startswith("compliance_roleassig") for name in found["foreign_keys_closed"].sample)
 
@@ -181,7 +181,7 @@ def test_a_damaged_page_spoils_one_check_and_is_found() -> None:
         "CREATE FUNCTION integrity_damaged() RETURNS SETOF compliance_integrity LANGUAGE plpgsql AS "
         "$$ BEGIN RAISE SQLSTATE 'XX001'; END $$"
     )
-    found = {one.key: one for one in integrity.look()}
+    found = {one.key: one for one in integrity.run_checks()}
     assert found["unreadable"].sample == ("integrity_damaged XX001",)
     assert found["passages"].problems == 0
 
@@ -196,7 +196,7 @@ def test_a_month_without_a_table() -> None:
 
 def test_the_names_of_what_is_wrong_are_ids() -> None:
     unwatched("DELETE FROM chat_turn")
-    (found,) = [one for one in integrity.look() if one.problems]
+    (found,) = [one for one in integrity.run_checks() if one.problems]
     (name,) = found.sample
     assert name.startswith("chat_citation_turn_id_")
     assert name.endswith(f" of {Citation.objects.get().pk}")
@@ -234,10 +234,10 @@ def test_a_sound_look_is_kept_and_says_nothing(caplog: pytest.LogCaptureFixture)
     seen = integrity.run()
     assert (seen.state, seen.findings, integrity.open_condition()) == (State.SOUND, [], None)
     assert seen.looked["passages"] == 4
-    assert integrity.not_available(seen) == ["pages"]
+    assert integrity.unavailable_checks(seen) == ["pages"]
     assert (events(), Notice.objects.count(), codes(caplog)) == (0, 0, [])
-    assert metrics._gauges[integrity.SOUND].read() == 1.0
-    assert metrics._gauges[integrity.LAST].read() == seen.ran_at.timestamp()
+    assert metrics._gauges[integrity.SOUND_GAUGE].read() == 1.0
+    assert metrics._gauges[integrity.LAST_RUN_GAUGE].read() == seen.ran_at.timestamp()
 
 
 def test_what_is_found_is_told_once_and_stays_until_a_sound_look(caplog: pytest.LogCaptureFixture) -> None:
@@ -249,7 +249,7 @@ def test_what_is_found_is_told_once_and_stays_until_a_sound_look(caplog: pytest.
     assert (events(), codes(caplog)) == (1, ["DATA_UNSOUND"])
     assert "passages" in caplog.text
     assert "Carduline" not in caplog.text
-    assert metrics._gauges[integrity.SOUND].read() == 0.0
+    assert metrics._gauges[integrity.SOUND_GAUGE].read() == 0.0
     assert Notice.objects.filter(user=otto, level=Notice.Level.CRITICAL).count() == 1
     second = integrity.run()
     assert (events(), Notice.objects.filter(user=otto).count()) == (2, 1), "told again, though nothing is new"
@@ -283,7 +283,7 @@ def test_a_look_that_cannot_be_taken_is_not_in_order(
     assert (events(), codes(caplog)) == (1, ["DATA_UNSOUND", "DATA_NOT_CHECKED"])
     assert "John Smith" not in caplog.text + json.dumps(seen.findings)
     assert Notice.objects.filter(user=otto, level=Notice.Level.WARNING).count() == 1
-    assert metrics._gauges[integrity.SOUND].read() == 0.0
+    assert metrics._gauges[integrity.SOUND_GAUGE].read() == 0.0
 
 
 def test_a_function_that_is_gone_is_not_in_order() -> None:
