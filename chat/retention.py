@@ -31,6 +31,7 @@ def register() -> None:
             least=1,
             due=with_values,
             held=holds.conversations_on_hold,
+            on_hold=lambda: holds.conversation_is_on_hold("author"),
             remove=forget,
         ),
         retention.Rule(
@@ -43,6 +44,7 @@ def register() -> None:
             least=30,
             due=over,
             held=holds.conversations_on_hold,
+            on_hold=lambda: holds.conversation_is_on_hold("author"),
             remove=remove,
         ),
         retention.Rule(
@@ -55,6 +57,7 @@ def register() -> None:
             least=30,
             due=lambda before: InteractionCheck.objects.filter(turn=None, at__lt=before),
             held=_of_held_people,
+            on_hold=lambda: Q(by__in=holds.people_on_hold()),
             remove=_remove_checks,
         ),
         retention.log_rule(

@@ -14,6 +14,7 @@ snapshot_urls = [
 ]
 restore_urls = [
     path("", continuity_restores.restores, name="restores"),
+    path("rollback/", continuity_restores.rollback, name="rollback"),
     path("<uuid:restore_id>/", continuity_restores.one, name="restore"),
     path("<uuid:restore_id>/approve/", continuity_restores.approve, name="restore-approve"),
     path("<uuid:restore_id>/cancel/", continuity_restores.cancel, name="restore-cancel"),

@@ -94,6 +94,7 @@ WORK_ON: Final = frozenset(
         "restore-approve",
         "restore-cancel",
         "restore-undo",
+        "rollback",
         "snapshot-new",
         "snapshot-restore",
         "snapshot-verify",

@@ -21,6 +21,14 @@ class StoreFailed(ContinuityError):
     """A store does not answer, is full, or refuses."""
 
 
+class StoreMissing(StoreFailed):
+    """The folder that a store is does not exist."""
+
+
+class StoreEmptied(StoreFailed):
+    """A store holds nothing of what was put there: its disk is not mounted, or it is another store."""
+
+
 class Absent(ContinuityError):
     """The store has no object of that name."""
 

@@ -51,6 +51,7 @@ def page(request: AuthedRequest) -> HttpResponse:
         "rows": [(one, overview.backup_tag(one)) for one in shown],
         "restores": [(one, display.tag(one)) for one in found.restores],
         "may_make": allows(request.user, Action.MAKE_SNAPSHOTS),
+        "may_ask": allows(request.user, Action.ASK_RESTORE),
         **refreshed(under_way=found.under_way),
     }
     return render(request, "continuity/page.html", context)

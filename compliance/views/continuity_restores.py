@@ -10,11 +10,12 @@ from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.views.decorators.http import require_POST, require_safe
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from clinchat.lib.http import AuthedRequest
 from compliance.access import Action, door, works_read_only
 from compliance.access.sessions import fresh
+from compliance.continuity import overview
 from compliance.continuity.restore import display, recovery
 from compliance.continuity.write_guard import RECOVERY
 from compliance.continuity_forms import RestoreForm, UndoForm
@@ -54,6 +55,26 @@ def ask(request: AuthedRequest, backup_id: UUID) -> HttpResponse:
             messages.success(request, "The restore waits for a second person. Nothing changes before they approve it.")
             return redirect("restore", made.pk)
     return shown(request, backup_id, form)
+
+
+@works_read_only(RECOVERY)
+@require_http_methods(["GET", "HEAD", "POST"])
+@door(Action.ASK_RESTORE)
+@fresh
+def rollback(request: AuthedRequest) -> HttpResponse:
+    form = RestoreForm(request.POST if request.method == "POST" else None, reach=None)
+    if form.is_valid():
+        try:
+            made = recovery.request_rollback(actor=request.user, **form.cleaned_data)
+        except recovery.Refused as refused:
+            form.add_error(FIELDS.get(type(refused)), refused.words)
+        else:
+            messages.success(request, "The rollback waits for a second person. Nothing changes before they approve it.")
+            return redirect("restore", made.pk)
+    target = recovery.rollback_target()
+    context: dict[str, Any] = {"form": form, "one": target, "open": display.open_restore()}
+    context["verified"] = overview.verified_tag(target) if target else None
+    return render(request, "continuity/rollback.html", context)
 
 
 @require_safe

@@ -20,7 +20,8 @@ from tests.compliance.continuity.test_continuity_pages import asked, backup, dri
 def test_the_pages_are_in_order(judged: Judged) -> None:
     otto, sam = cast.otto(), cast.sam()
     page = reverse("continuity")
-    assert judged({page: otto, reverse("compliance"): sam, reverse("snapshot-new"): otto}) == []  # nothing there yet
+    empty = {page: otto, reverse("compliance"): sam, reverse("snapshot-new"): otto, reverse("rollback"): otto}
+    assert judged(empty) == []  # nothing there yet
     newest = backup(hours=1, verified_ok=True, verified_at=clock.now())
     backup(hours=20, kind="base")
     backup(name="Before 0.11", type="pre_deployment", hours=60, verified_ok=False, verified_at=clock.now())
@@ -34,9 +35,10 @@ def test_the_pages_are_in_order(judged: Judged) -> None:
     )
     Purge.objects.create(rule="Values behind tokens", before=clock.now() - timedelta(days=365), removed=12, held=1)
     asked(otto, state="cancelled")
+    backup(name="Before 0.12", type="pre_deployment", hours=50, reason="The new version.")
     making = backup(name="By hand", state="running", progress="12 MB of the database", as_of=None)
     addresses = {page: otto, reverse("compliance"): sam, reverse("snapshot", args=[newest.pk]): otto}
-    addresses |= {reverse("snapshot", args=[making.pk]): otto, reverse("restores"): sam}
+    addresses |= {reverse("snapshot", args=[making.pk]): otto, reverse("restores"): sam, reverse("rollback"): otto}
     assert judged(addresses) == []  # the one that is being made has broken off: nobody makes it
     with backups._lock(making):
         assert judged({page: otto, reverse("snapshot", args=[making.pk]): otto}) == []

@@ -29,6 +29,7 @@ ROWS: dict[str, Row] = {
     "snapshot-verify": Row(leaves=(QUEUED,), post={}, arguments=SNAPSHOT),
     "snapshot-restore": Row(post={}, arguments=SNAPSHOT),
     "restores": Row(),
+    "rollback": Row(),
     "restore": Row(arguments=RESTORE),
     "restore-approve": Row(post={}, arguments=DECIDED),
     "restore-cancel": Row(leaves=(("sensitive_update", "U"),), post={}, arguments=RESTORE),

@@ -24,6 +24,7 @@ from kombu.exceptions import OperationalError
 
 from clinchat.lib import clock
 from compliance.continuity import maintenance, programs, status_notice
+from compliance.continuity.backup import store_identity
 from compliance.continuity.backup.making import BackupWriter, Progress, set_retention
 from compliance.continuity.backup.manifests import Manifest, folder_name, sha256
 from compliance.continuity.backup.reading import manifest_and_digest
@@ -135,7 +136,7 @@ def _make(backup: Backup, connection: psycopg.Connection, progress: Progress) ->
     waiting = Backup.objects.filter(pk=backup.pk, state=Backup.State.WAITING)
     if not waiting.update(started_at=backup.started_at, state=backup.state, key=backup.key):
         raise NotWaiting("This backup was begun before.")
-    replicas = Replicas(stores())
+    replicas = store_identity.replicas()
     writer = BackupWriter(backup, connection=connection, replicas=replicas, key=keys.newest(), progress=progress)
     manifest, data = writer.run()
     _mark_complete(backup, manifest, sha256(data), replicas)
@@ -222,6 +223,7 @@ def _settle(backup: Backup) -> None:
     """
     holding, found = [], None
     for store in stores():
+        store_identity.require(store)
         with suppress(Refused):
             found = manifest_and_digest(store, backup.key)
             holding.append(store)

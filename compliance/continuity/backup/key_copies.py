@@ -17,10 +17,11 @@ from typing import Final
 from django.db import connection, transaction
 
 from compliance import data_keys
+from compliance.continuity.backup import store_identity
 from compliance.continuity.refusals import Absent, Refused, StoreFailed, WrongKey
 from compliance.continuity.storage import keys, streams
 from compliance.continuity.storage.replicas import Replicas
-from compliance.continuity.storage.stores import Store, stores
+from compliance.continuity.storage.stores import Store
 
 NAME: Final = "keys/data-keys"
 
@@ -31,7 +32,7 @@ def write(into: Replicas | None = None) -> None:
     `into`: the stores of the backup that is being made; its maker reports a failed one. Default: all stores, and any
     failure raises StoreFailed. Raises NoKey, and WrongKey where the current copy cannot be decrypted with our keys.
     """
-    key, replicas = keys.newest(), into or Replicas(stores())
+    key, replicas = keys.newest(), into or store_identity.replicas()
     with transaction.atomic(), connection.cursor() as cursor:
         # One writer at a time, so that the last one writes the newest keys.
         cursor.execute("SELECT pg_advisory_xact_lock(hashtext('clinchat copies of data keys'))")

@@ -11,6 +11,7 @@ from typing import Final
 from django.db.models import Q
 
 from clinchat.lib import clock
+from compliance.continuity.backup import store_identity
 from compliance.continuity.backup.manifests import FOLDER, Manifest, object_name
 from compliance.continuity.backup.reading import scan_manifests
 from compliance.continuity.point_in_time import wal
@@ -75,7 +76,7 @@ def prune(*, dry_run: bool = False) -> Pruned:
     The newest full backup that was verified is never removed; while none was verified, the newest one. A store that
     fails is reported and skipped. A backup whose manifest is refused stays: somebody must look at it.
     """
-    result, protected, started_at = Pruned(), _protected_key(), clock.now()
+    result, protected, started_at = Pruned(), store_identity.protected_key(), clock.now()
     present: dict[str, set[str]] = defaultdict(set)  # by key, the names of the stores that hold it
     scanned = set()
     for store in stores():
@@ -90,12 +91,6 @@ def prune(*, dry_run: bool = False) -> Pruned:
     for names in (result.removed, result.unfinished, result.kept):
         names[:] = sorted(set(names))
     return result
-
-
-def _protected_key() -> str:
-    """The key of the backup that is never removed; empty: there is none."""
-    newest = Backup.objects.verified(Backup.Kind.FULL).first() or Backup.objects.complete(Backup.Kind.FULL).first()
-    return newest.key if newest else ""
 
 
 def _prune_store(store: Store, result: Pruned, protected: str, present: dict[str, set[str]], *, dry_run: bool) -> None:

@@ -14,7 +14,7 @@ import django.db
 from django.db import transaction
 
 from clinchat.lib import clock
-from compliance.continuity.backup import manifests
+from compliance.continuity.backup import manifests, store_identity
 from compliance.continuity.backup.manifests import Manifest, Part, object_name
 from compliance.continuity.refusals import (
     MANIFEST,
@@ -43,9 +43,10 @@ def _ignore_progress(_part: str, _bytes: int) -> None:
 def scan_manifests(store: Store, *, keys: Sequence[Key] | None = None) -> Iterator[tuple[str, Manifest | Refused]]:
     """Yield the key of each complete backup with its manifest, or with the reason to refuse it; the oldest first.
 
-    Raises StoreFailed.
+    Raises StoreEmptied where the store holds nothing of what the database expects there, and StoreFailed.
     """
     trusted = keys or ring()
+    _require_expected(store)
     for entry in store.list(f"{manifests.FOLDER}/"):
         folder, _, name = entry.name.removeprefix(f"{manifests.FOLDER}/").rpartition("/")
         if name == MANIFEST:
@@ -88,6 +89,8 @@ def check(
     """
     trusted = keys or ring()
     objects = list(store.list(object_name(key)))  # first: raises where the store is away, so that nothing looks missing
+    if not objects:
+        _require_expected(store)
     manifest, digest = manifest_and_digest(store, key, keys=trusted)
     _refuse_replays(store, manifest, digest, trusted)
     sizes = {entry.name.removeprefix(object_name(key)): entry.size for entry in objects}
@@ -187,6 +190,16 @@ def missing_backups(store: Store, found: Iterable[str]) -> list[str]:
             return sorted(set(rows.values_list("key", flat=True)) - set(found))
     except django.db.Error:
         return []
+
+
+def _require_expected(store: Store) -> None:
+    """Raises StoreEmptied. Without a database nothing is expected of a store."""
+    try:
+        with transaction.atomic():
+            expected = store_identity.expected_keys(store)
+    except django.db.Error:
+        return
+    store_identity.require(store, expected)
 
 
 def _recorded_digest(backup_id: str) -> str:

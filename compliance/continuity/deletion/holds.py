@@ -89,6 +89,13 @@ def conversations_on_hold(among: Collection[UUID]) -> set[UUID]:
     return (held | subjects.conversations_of_patients(_subjects(Kind.PATIENT))) & set(among)
 
 
+def conversation_is_on_hold(author: str) -> Q:
+    """As `conversations_on_hold`, as a condition on conversations. `author`: the foreign key to the author."""
+    itself = Q(pk__in=[UUID(one) for one in _subjects(Kind.CONVERSATION)])
+    patients = Q(pk__in=subjects.conversations_naming(_subjects(Kind.PATIENT)))
+    return itself | Q(**{f"{author}__in": people_on_hold()}) | patients
+
+
 def has_events_on_hold(before: date) -> bool:
     """Whether an audit event before that day (UTC) is by or about a person, patient or conversation on hold."""
     _serialize()

@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from django.conf import settings
 from django.db import DatabaseError, transaction
-from django.db.models import Model, Q, QuerySet
+from django.db.models import Count, Model, Q, QuerySet
 
 from clinchat.lib import clock
 from compliance.continuity.deletion import holds
@@ -60,6 +60,8 @@ class Rule:
     due: Callable[[datetime], Rows] | None = None
     held: Callable[[Collection[Any]], set[Any]] = lambda _: set()
     """Of these primary keys, the ones on legal hold."""
+    on_hold: Callable[[], Q] = lambda: Q(pk__in=())
+    """The same as a condition, for counting in the database."""
     remove: Callable[[Collection[Any]], object] = lambda _: None
     """Deletes the rows with these primary keys; called in a transaction that has locked them."""
     waiting: Callable[[], int] = lambda: 0
@@ -140,6 +142,7 @@ def log_rule(key: str, name: str, model: type[Model], since: str, past: Past, *,
         least=LOG_DAYS_LEAST,
         due=lambda before: every.filter(past(before)),
         held=held,
+        on_hold=lambda: Q(**{f"{person}__in": holds.people_on_hold()}) if person else Q(pk__in=()),
         remove=lambda keys: every.filter(pk__in=keys).delete(),
     )
 
@@ -183,13 +186,14 @@ def waiting(one: Rule) -> PurgeResult:
 
 def _count(one: Rule) -> PurgeResult:
     assert one.due is not None  # noqa: S101  # narrows the type: only rules that remove come here
-    before, due, held, last = one.before(), 0, 0, None
+    before = one.before()
+    due = one.due(before).order_by()
     if not holds.any_active():
-        return PurgeResult(one, before, one.due(before).count(), 0)
-    while keys := _next(one, before, last, lock=False):
-        on_hold = _held(one, keys)
-        due, held, last = due + len(keys) - len(on_hold), held + len(on_hold), keys[-1]
-    return PurgeResult(one, before, due, held)
+        return PurgeResult(one, before, due.count(), 0)
+    if settings.LEGAL_HOLD:
+        return PurgeResult(one, before, 0, due.count())
+    found = due.aggregate(due=Count("pk"), held=Count("pk", filter=one.on_hold()))  # one statement: of one moment
+    return PurgeResult(one, before, found["due"] - found["held"], found["held"])
 
 
 def _purge(one: Rule) -> PurgeResult:
@@ -197,7 +201,7 @@ def _purge(one: Rule) -> PurgeResult:
     try:
         while True:
             with transaction.atomic():
-                keys = _next(one, before, last, lock=True)
+                keys = _next(one, before, last)
                 if not keys:
                     return PurgeResult(one, before, removed, held)
                 on_hold = _held(one, keys)
@@ -216,8 +220,8 @@ def _held(one: Rule, keys: Collection[Any]) -> set[Any]:
     return set(keys) if settings.LEGAL_HOLD else one.held(keys)
 
 
-def _next(one: Rule, before: datetime, last: Any, *, lock: bool) -> list[Any]:
+def _next(one: Rule, before: datetime, last: Any) -> list[Any]:
     assert one.due is not None  # noqa: S101  # narrows the type: only rules that remove come here
     rows = one.due(before).order_by("pk").filter(**{} if last is None else {"pk__gt": last})
-    rows = rows.select_for_update(skip_locked=True, of=("self",)) if lock else rows
+    rows = rows.select_for_update(skip_locked=True, of=("self",))
     return list(rows.values_list("pk", flat=True)[:BATCH])

@@ -6,6 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Collection
 from uuid import UUID
 
+from django.db.models import QuerySet
+
 from compliance.models import LegalHold, User, VaultEntry
 
 Kind = LegalHold.Kind
@@ -32,8 +34,13 @@ def conversations_of_people(ids: Collection[UUID]) -> set[UUID]:
 
 def conversations_of_patients(pseudonyms: Collection[str]) -> set[UUID]:
     """Ids of the conversations that name one of these patients by the medical record number (MRN)."""
+    return set(conversations_naming(pseudonyms)) if pseudonyms else set()
+
+
+def conversations_naming(pseudonyms: Collection[str]) -> QuerySet[VaultEntry, UUID]:
+    """As `conversations_of_patients`, as a subquery."""
     named = VaultEntry.objects.filter(patient__in=list(pseudonyms)).exclude(patient="")
-    return set(named.order_by().values_list("scope", flat=True)) if pseudonyms else set()
+    return named.order_by().values_list("scope", flat=True)
 
 
 def conversations_of(kind: str, subject: str) -> set[UUID]:

@@ -20,17 +20,19 @@ from pathlib import Path
 from typing import Any, LiteralString
 
 import psycopg
+from django.db import DatabaseError, close_old_connections
 from psycopg.rows import dict_row
 
 from clinchat.lib import clock
 from clinchat.local import LocalError
 from clinchat.local.folders import locked, open_var, private_folder
 from compliance.continuity import programs
+from compliance.continuity.backup import store_identity
 from compliance.continuity.point_in_time import wal
 from compliance.continuity.point_in_time.base import parse_lsn
 from compliance.continuity.point_in_time.shipping_record import ShippingStatus, StatusRecorder
 from compliance.continuity.point_in_time.wal import PARTIAL, SLOT, ShippedWal, WalStream
-from compliance.continuity.refusals import ContinuityError, Retained
+from compliance.continuity.refusals import Absent, ContinuityError, Retained, StoreFailed
 from compliance.continuity.storage import keys
 from compliance.continuity.storage.stores import Store, stores
 
@@ -51,6 +53,10 @@ WHERE slot.slot_name = %s
 """
 
 
+StoreCheck = Callable[[Store], None]
+"""Raises StoreEmptied where a store is not the one it was, and StoreFailed."""
+
+
 class WalLost(ContinuityError):
     """WAL was lost before it was shipped."""
 
@@ -60,10 +66,11 @@ def run(
     report: Callable[[ShippingStatus], None] | None = None,
     conninfo: Mapping[str, str] | None = None,
     into: Sequence[Store] | None = None,
+    check_store: StoreCheck | None = None,
     seconds: float = SECONDS,
     stop: threading.Event | None = None,
 ) -> None:
-    """Ship the WAL until `stop` is set. Default: of the live database, into all stores.
+    """Ship the WAL until `stop` is set. Default: of the live database, into all stores, each checked by the record.
 
     Waits while another process does. Raises NoKey, StoreFailed and ProgramMissing at the start.
     """
@@ -71,6 +78,7 @@ def run(
     shipper = Shipper(
         conninfo=programs.owner_conninfo() if conninfo is None else conninfo,
         into=stores() if into is None else into,
+        check_store=check_store or (check_by_record if into is None else _no_check),
         ring=keys.ring(),
         report=StatusRecorder() if report is None else report,
     )
@@ -91,11 +99,12 @@ class Shipper:
         *,
         conninfo: Mapping[str, str],
         into: Sequence[Store],
+        check_store: StoreCheck,
         ring: Sequence[keys.Key],
         report: Callable[[ShippingStatus], None],
     ) -> None:
         self._conninfo = {"connect_timeout": "5", **conninfo, "application_name": "clinchat-wal"}
-        self._stores, self._ring, self._report = into, ring, report
+        self._stores, self._check_store, self._ring, self._report = into, check_store, ring, report
         self._server: psycopg.Connection | None = None
         self._receiver: programs.Child | None = None
         self._spool: Spool | None = None
@@ -167,7 +176,7 @@ class Shipper:
         stream = _wal_stream(self._server)
         if self._spool is None or self._spool.stream != stream:
             self._stop_receiver()
-            self._targets = [Target(store, stream, self._ring) for store in self._stores]
+            self._targets = [Target(store, stream, self._ring, self._check_store) for store in self._stores]
             self._spool = Spool(wal.spool_folder() / stream.system, stream)
         slot = _slot_status(self._server)
         if slot is None or slot["lost"]:
@@ -231,24 +240,39 @@ class Shipper:
 class Target:
     """Uploads to one store, and knows which WAL it has."""
 
-    def __init__(self, store: Store, stream: WalStream, ring: Sequence[keys.Key]) -> None:
-        self.store, self._stream, self._ring = store, stream, ring
-        self._loaded = False
+    def __init__(self, store: Store, stream: WalStream, ring: Sequence[keys.Key], check_store: StoreCheck) -> None:
+        self.store, self._stream, self._ring, self._check_store = store, stream, ring, check_store
+        self._loaded = self._state_stored = self._starts_over = False
         self.shipped: ShippedWal | None = None
         self.next_segment: int | None = None
         """Number of the first segment that the store does not have in full."""
 
     def _load_state(self) -> None:
-        """Read the state from the store, once it answers: it may be away when this process starts."""
+        """Read the state from the store, once it answers, and again when it has vanished there, as with its disk.
+
+        Raises StoreEmptied and StoreFailed.
+        """
+        if self._state_stored and not self._has_state():
+            self._loaded = self._state_stored = False
+            self.shipped = self.next_segment = None
         if not self._loaded:
-            found = wal.read_state(self.store, self._stream.system, ring=self._ring)
+            self._check_store(self.store)
+            found = None if self._starts_over else wal.read_state(self.store, self._stream.system, ring=self._ring)
             if found and found.timeline == self._stream.timeline:
                 self.shipped, self.next_segment = found, found.position // found.segment_bytes
+                self._state_stored = True
             self._loaded = True
+
+    def _has_state(self) -> bool:
+        try:
+            return any(self.store.open(self._stream.object_name("shipped")))
+        except Absent:
+            return False
 
     def reset(self) -> None:
         """Forget the state: WAL in the store does not connect to what comes."""
-        self._loaded, self.shipped, self.next_segment = True, None, None
+        self._loaded, self._state_stored, self._starts_over = False, False, True
+        self.shipped = self.next_segment = None
 
     def ship(self, spool: Spool, *, as_of: datetime | None, end_lsn: int) -> int:
         """Upload everything up to `end_lsn`; returns how many bytes were uploaded.
@@ -256,7 +280,8 @@ class Target:
         `as_of`: a moment before which every commit is below `end_lsn`; None: unknown, the last known one stays. Raises
         WalLost and StoreFailed.
         """
-        self._load_state()
+        if self.shipped is None or end_lsn > self.shipped.position:
+            self._load_state()
         state = self._starting_state(spool, as_of, end_lsn)
         if state is None or end_lsn < state.position:
             return 0
@@ -269,6 +294,7 @@ class Target:
         self.shipped = replace(state, position=end_lsn, as_of=state_as_of)
         if end_lsn > state.position:
             wal.write_state(self.store, self.shipped, key=self._ring[0])
+            self._state_stored, self._starts_over = True, False
         return size
 
     def ship_remainder(self, spool: Spool) -> None:
@@ -279,6 +305,7 @@ class Target:
         segment_bytes, complete = self._stream.segment_bytes, spool.complete_segments()
         if complete:
             self.ship(spool, as_of=None, end_lsn=(complete[-1] + 1) * segment_bytes)
+        self._load_state()
         state = self.shipped
         if state is None:
             return
@@ -378,6 +405,19 @@ class Spool:
         """Remove all files."""
         for path in self.folder.iterdir():
             path.unlink()
+
+
+def check_by_record(store: Store) -> None:
+    """A StoreCheck: whether the store is the one that the database has on record."""
+    close_old_connections()
+    try:
+        store_identity.require(store)
+    except DatabaseError:
+        raise StoreFailed(f"The database does not say what {store.name} should hold.") from None
+
+
+def _no_check(_: Store) -> None:
+    return
 
 
 def _wal_stream(server: psycopg.Connection) -> WalStream:

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from clinchat.lib import clock
-from compliance.continuity.refusals import Absent, Retained, StoreFailed
+from compliance.continuity.refusals import Absent, Retained, StoreFailed, StoreMissing
 from compliance.continuity.storage.stores import CHUNK_BYTES, Entry, valid_name
 
 _DRAFT = ".draft-"
@@ -102,9 +102,9 @@ class Folder:
         return self._root / valid_name(name)
 
     def _require_root(self) -> None:
-        """Raises StoreFailed where the folder is missing: an unmounted disk must not look like an empty store."""
+        """Raises StoreMissing where the folder is missing: an unmounted disk must not look like an empty store."""
         if not self._root.exists():
-            raise StoreFailed(f"The store {self.name} is not there. Is its disk mounted? The first backup makes it.")
+            raise StoreMissing(f"The store {self.name} is not there. Is its disk mounted? The first backup makes it.")
 
     def _require_not_retained(self, name: str) -> None:
         """Raises Retained while the object is under retention."""

@@ -88,7 +88,7 @@ class Replicas:
             wait(threads)
         for writer in writers:
             if writer.failure:
-                self._drop_store(writer.store, writer.failure)
+                self.leave_out(writer.store, writer.failure)
 
     def retain(self, name: str, until: datetime) -> None:
         """Set the retention of an object in all stores. Raises StoreFailed when the primary fails."""
@@ -96,7 +96,7 @@ class Replicas:
             try:
                 store.retain(name, until)
             except ContinuityError as error:
-                self._drop_store(store, error.words)
+                self.leave_out(store, error.words)
 
     def delete(self, names: Iterable[str]) -> None:
         """Delete objects from all stores, best effort: failures are logged, and `prune` removes what is left."""
@@ -107,7 +107,8 @@ class Replicas:
                 except ContinuityError as error:
                     logger.warning("left behind: %s", error.words, extra={"code": "BACKUP_STORE"})
 
-    def _drop_store(self, store: Store, words: str) -> None:
+    def leave_out(self, store: Store, words: str) -> None:
+        """Write nothing more to this store. Raises StoreFailed where it is the first."""
         logger.error("%s", words, extra={"code": "BACKUP_STORE"})
         if store is self.stores[0]:
             raise StoreFailed(words)

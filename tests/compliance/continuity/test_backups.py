@@ -248,11 +248,18 @@ def test_prune_takes_nothing_from_a_backup_that_is_made_meanwhile(
     places: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = [str(place) for place in places]
-    made = {"key": "k", "state": "complete", "manifest_sha256": "0", "environment": "t", "stores": where}
+    made = {
+        "key": "k",
+        "kind": "base",
+        "state": "complete",
+        "manifest_sha256": "0",
+        "environment": "t",
+        "stores": where,
+    }
 
     def meanwhile(store: stores.Store, *, dry_run: bool) -> int:
         now = clock.now()
-        Backup.objects.create(name=store.name[-30:], as_of=now, finished_at=now, keep_until=now, **made)
+        Backup.objects.create(name=store.name[-30:], as_of=now, finished_at=now, keep_until=now, stores=where, **made)
         return 0
 
     monkeypatch.setattr(wal, "prune", meanwhile)

@@ -117,6 +117,66 @@ def test_what_replaced_a_lost_database_is_not_undone() -> None:
     assert one.state == Restore.State.DONE
 
 
+# ── Emergency rollback ──────────────────────────────────────────────────────────────────────────────────────────
+
+
+def test_an_emergency_goes_back_to_before_the_last_deployment() -> None:
+    backup(hours=9, type="pre_deployment", name="Version 8")
+    target = backup(hours=5, type="pre_deployment", name="Version 9")
+    backup(hours=1, name="Nightly")
+    client, address = visit("otto"), reverse("rollback")
+    assert address in words(client.get(reverse("continuity")))
+    shown = words(client.get(address))
+    assert reverse("snapshot", args=[target.pk]) in shown
+    assert "Version 8" not in shown
+    answer = client.post(address, {"typed_name": "Nightly", "reason": "The new version answers nothing."})
+    assert "The name is not the one of this snapshot." in words(answer)
+    assert 'value="Nightly"' in words(answer), "what was typed stays"
+    answer = client.post(address, {"typed_name": "Version 9", "reason": ""})
+    assert "Say why." in words(answer)
+    assert not Restore.objects.exists()
+    answer = client.post(address, {"typed_name": "Version 9", "reason": "The new version answers nothing."})
+    made = Restore.objects.get()
+    assert answer["Location"] == reverse("restore", args=[made.pk])
+    assert (made.backup, made.emergency, made.state) == (target, True, Restore.State.REQUESTED)
+    assert (made.requested_by, made.decided_by) == (cast.otto(), None)
+    assert "Emergency" in words(client.get(answer["Location"]))
+    assert reverse("restore", args=[made.pk]) in words(client.get(address)), "one is open at a time"
+    answer = client.post(address, {"typed_name": "Version 9", "reason": "Again."})
+    assert Restore.objects.count() == 1
+
+
+def test_a_rollback_takes_a_second_person_too() -> None:
+    backup(type="pre_restore", name="Before")
+    client = visit("sam")
+    client.post(reverse("rollback"), {"typed_name": "Before", "reason": "A bad restore."})
+    one = Restore.objects.get()
+    address = reverse("restore-approve", args=[one.pk])
+    assert "A second person must approve" in words(client.post(address, follow=True))
+    assert "About to begin" in words(visit("carol").post(address, follow=True))
+
+
+def test_without_such_a_snapshot_there_is_no_rollback() -> None:
+    backup(), backup(type="pre_deployment", name="Damaged", verified_ok=False)
+    client, address = visit("otto"), reverse("rollback")
+    assert "There is nothing to roll back to" in words(client.get(address))
+    answer = client.post(address, {"typed_name": "Damaged", "reason": "A bad import."})
+    assert "There is nothing to roll back to" in words(answer)
+    assert not Restore.objects.exists()
+
+
+def test_who_may_ask_for_a_rollback() -> None:
+    backup(type="pre_deployment", name="Version 9")
+    address, sent = reverse("rollback"), {"typed_name": "Version 9", "reason": "A bad import."}
+    for who in ("audra", "carol", "alice"):
+        client = visit(who)
+        assert (client.get(address).status_code, client.post(address, sent).status_code) == (403, 403), who
+    assert address not in words(visit("audra").get(reverse("continuity")))
+    answer = visit("otto", proved=False).post(address, sent)
+    assert answer["Location"].startswith(reverse("signin-again"))
+    assert not Restore.objects.exists()
+
+
 def test_nothing_of_nothing() -> None:
     client, nothing = visit("sam"), uuid4()
     for name in ("snapshot", "restore"):

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection, connections, transaction
+from django.test.utils import CaptureQueriesContext
 
 from chat import services
 from chat.models import Conversation, InteractionCheck, Turn
@@ -21,13 +22,16 @@ from compliance import mask_reports
 from compliance.continuity.deletion import holds, retention
 from compliance.models import (
     AuditEvent,
+    AuditVerification,
     BreakGlass,
     Code,
     DataKey,
     KnownPlace,
     LegalHold,
     Notice,
+    OneTimeLink,
     Purge,
+    Session,
     VaultEntry,
 )
 from tests import cast
@@ -137,9 +141,62 @@ def test_what_is_on_hold_stays_until_the_hold_ends(kind: str) -> None:
     assert turn_of("conversations") == (1, 0)
 
 
+def walked(one: retention.Rule) -> tuple[int, int]:
+    """What is due of a rule and free, and what is held, row by row as a turn asks."""
+    assert one.due
+    keys = list(one.due(one.before()).values_list("pk", flat=True))
+    on_hold = one.held(keys)
+    return len(keys) - len(on_hold), len(on_hold)
+
+
+def test_the_database_counts_what_a_turn_finds_row_by_row() -> None:
+    """Of every rule, under a hold of each kind at once, and with something of everything due: held and free."""
+    alice, bob, past = cast.alice(), cast.bob(), clock.now() - timedelta(days=5000)
+    named, other, own = old_conversation(), old_conversation("Mr. Vanderberg, MRN 11223344, fell."), old_conversation()
+    free = old_conversation("Mr. Lindqvist, MRN 55667788, fell.")
+    Conversation.objects.filter(pk__in=[named.pk, other.pk, free.pk]).update(author=bob)
+    second = make_turn(author=bob, text=NAMED).conversation  # the same patient, and not due
+    for person in (alice, bob, bob):
+        Notice.objects.create(user=person, title="t", text="x", created_at=past)
+        InteractionCheck.objects.create(where="page", table="1", by=person, at=past)
+        times = {"expires_at": past, "made_at": past - timedelta(hours=1)}
+        OneTimeLink.objects.create(
+            purpose="password", user=person, made_by=cast.carol(), digest=uuid.uuid4().bytes * 2, **times
+        )
+        Session.objects.create(session_key=uuid.uuid4().hex, session_data="", expire_date=past, user=person)
+    InteractionCheck.objects.create(where="page", table="1", at=past)
+    AuditVerification.objects.create(ran_at=past, scope="full", ok=True, events=0, to_seal=0, seconds=0)
+    for kind, subject in (("person", alice.email), ("conversation", str(other.pk)), ("patient", "88231904")):
+        holds.place(kind=kind, subject=subject, reason="A claim.", actor=cast.pat())
+    found = {one.key: retention.waiting(one) for one in retention.rules() if one.removes}
+    assert {key: (turn.removed, turn.held) for key, turn in found.items()} == {
+        one.key: walked(one) for one in retention.rules() if one.removes
+    }
+    counted = {key: (turn.removed, turn.held) for key, turn in found.items()}
+    assert counted["conversations"] == counted["values"] == (1, 3), (named, own, second)
+    assert counted["notices"] == (2, 1)
+    assert counted["interactions"] == (3, 1)
+    assert counted["links"] == counted["sessions"] == (2, 1)
+    assert counted["verifications"] == (1, 0)
+
+
+def test_counting_takes_as_many_queries_however_much_is_due(django_assert_num_queries: Any) -> None:
+    past = clock.now() - timedelta(days=5000)
+    holds.place(kind="person", subject=cast.alice().email, reason="A claim.", actor=cast.pat())
+    rule = retention.named("notices")
+    Notice.objects.create(user=cast.bob(), title="t", text="x", created_at=past)
+    with CaptureQueriesContext(connection) as few:
+        retention.waiting(rule)
+    row = {"user": cast.bob(), "title": "t", "text": "x", "created_at": past}
+    Notice.objects.bulk_create(Notice(**row) for _ in range(3 * retention.BATCH))
+    with django_assert_num_queries(len(few)):
+        assert retention.waiting(rule).removed == 3 * retention.BATCH + 1
+
+
 def test_under_a_hold_on_everything_nothing_goes(settings: Any) -> None:
     old_conversation()
     settings.LEGAL_HOLD = True
+    assert turn_of("conversations", dry_run=True) == (0, 1)
     assert all(turned.removed == 0 for turned in retention.purge(dry_run=False))
     assert Conversation.objects.count() == 1
 
