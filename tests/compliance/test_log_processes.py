@@ -23,7 +23,7 @@ from clinchat.celery import app
 from tests.compliance.identifiers import seeds
 
 ROOT = Path(__file__).parents[2]
-PATIENCE = 60
+PATIENCE = 120
 # A worker with two tasks of its own: one fails and says what it was given, one does not end.
 WORKER = """
 import sys, time

@@ -245,7 +245,7 @@ def test_a_week_is_looked_at_and_signed() -> None:
     assert "signed this week already" in text(pat.post(f"{BASE}{path}/sign/", {"conclusion": "Again"}, follow=True))
     assert "Signed" in text(pat.get(f"{BASE}reviews/"))
     assert AuditEvent.objects.filter(object_type="compliance.AuditReview", action="R").count() >= 3
-    for wrong in (week + DAY, reviews.weeks(1)[0] + 7 * DAY, timezone.localdate().replace(year=2099)):
+    for wrong in (week + DAY, reviews.weeks(1)[0] + 7 * DAY, timezone.localdate().replace(year=2099, day=1)):
         assert pat.get(f"{BASE}reviews/{wrong}/").status_code == 404
     for name, reads, signs in (("otto", 403, 403), ("audra", 200, 403), ("ada", 200, 403), ("sam", 200, 302)):
         client = of(getattr(cast, name)())
