@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 from uuid import UUID
 
 from django.db import models, transaction
@@ -78,7 +78,7 @@ def register() -> None:
 
 @transaction.atomic
 def keep_away(previous: PreviousDatabase) -> None:
-    """The after_restore hook: purged conversations are removed again, later masking, the readers of documents and
+    """The after_restore hook: what was purged is removed again; later masking, the readers of documents and
     collections, and withdrawals of documents are applied again."""
     _purge(previous)
     for model, fields in _MASKED.items():
@@ -89,10 +89,18 @@ def keep_away(previous: PreviousDatabase) -> None:
 
 
 def _purge(previous: PreviousDatabase) -> None:
-    """Remove conversations that are not in the live database: users cannot delete one, so it was purged or erased."""
-    live = previous.rows(Conversation)
-    restored = Conversation.objects.filter(created_at__lt=previous.as_of).values_list("pk", flat=True)
-    retention.remove_rows([pk for pk in restored if pk not in live])
+    """Remove what is not in the live database: users cannot delete a conversation, a check or a proof of the index, so
+    it was purged or erased."""
+    retention.remove_rows(_missing(previous, Conversation.objects.filter(created_at__lt=previous.as_of)))
+    retention.remove_checks(_missing(previous, InteractionCheck.objects.filter(turn=None, at__lt=previous.as_of)))
+    IndexProof.objects.filter(pk__in=_missing(previous, IndexProof.objects.filter(at__lt=previous.as_of))).delete()
+
+
+def _missing(previous: PreviousDatabase, restored: models.QuerySet[Any]) -> list[Any]:
+    """Primary keys of these restored rows that the live database does not have."""
+    keys = list(restored.values_list("pk", flat=True))
+    live = previous.rows(restored.model, keys=keys)
+    return [pk for pk in keys if pk not in live]
 
 
 def _keep_words(previous: PreviousDatabase, model: type[models.Model], fields: tuple[str, ...]) -> None:

@@ -58,7 +58,7 @@ def register() -> None:
             due=lambda before: InteractionCheck.objects.filter(turn=None, at__lt=before),
             held=_of_held_people,
             on_hold=lambda: Q(by__in=holds.people_on_hold()),
-            remove=_remove_checks,
+            remove=remove_checks,
         ),
         retention.log_rule(
             "proofs",
@@ -112,14 +112,15 @@ def remove(conversations: Collection[UUID]) -> None:
 def remove_rows(conversations: Collection[UUID]) -> None:
     """Delete what this app keeps of conversations, from the leaves to the root; what is theirs in the vault stays."""
     mine: dict[str, Any] = {"turn__conversation__in": conversations}
-    _remove_checks(InteractionCheck.objects.filter(**mine).values_list("pk", flat=True))
+    remove_checks(InteractionCheck.objects.filter(**mine).values_list("pk", flat=True))
     Citation.objects.filter(**mine).delete()
     Feedback.objects.filter(**mine).delete()
     Turn.objects.filter(conversation__in=conversations).delete()
     Conversation.objects.filter(pk__in=conversations).delete()
 
 
-def _remove_checks(keys: Collection[UUID] | QuerySet[InteractionCheck, UUID]) -> None:
+def remove_checks(keys: Collection[UUID] | QuerySet[InteractionCheck, UUID]) -> None:
+    """Delete checks of medicines with what was alerted about them."""
     InteractionAlert.objects.filter(check_made__in=keys).delete()
     InteractionCheck.objects.filter(pk__in=keys).delete()
 

@@ -72,8 +72,8 @@ def rollback(request: AuthedRequest) -> HttpResponse:
             messages.success(request, "The rollback waits for a second person. Nothing changes before they approve it.")
             return redirect("restore", made.pk)
     target = recovery.rollback_target()
-    context: dict[str, Any] = {"form": form, "one": target, "open": display.open_restore()}
-    context["verified"] = overview.verified_tag(target) if target else None
+    verified = overview.verified_tag(target) if target else None
+    context = {"form": form, "one": target, "verified": verified, "open": display.open_restore()}
     return render(request, "continuity/rollback.html", context)
 
 

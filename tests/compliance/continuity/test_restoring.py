@@ -15,7 +15,17 @@ from django.db import connection, transaction
 from django.test import Client
 
 from chat import continuity, releases
-from chat.models import Collection, Conversation, Document, Feedback, Listing, Turn
+from chat.models import (
+    Collection,
+    Conversation,
+    Document,
+    Feedback,
+    IndexProof,
+    InteractionAlert,
+    InteractionCheck,
+    Listing,
+    Turn,
+)
 from clinchat.lib import clock
 from compliance import audit, data_keys, phi, vault
 from compliance.access import factors, networks, sessions
@@ -23,6 +33,7 @@ from compliance.access.factors import Factor
 from compliance.audit import seal, verify
 from compliance.continuity import programs
 from compliance.continuity.backup import backups
+from compliance.continuity.deletion import retention
 from compliance.continuity.point_in_time import moment, shipping, shipping_record
 from compliance.continuity.restore import carry_over, databases, loading, recovery, restoring
 from compliance.models import (
@@ -174,6 +185,22 @@ def masked_words_stay_masked_and_purged_conversations_purged() -> Story:
     assert not Conversation.objects.filter(pk=kept.pk).exists()
 
 
+def what_was_purged_without_a_conversation_stays_purged() -> Story:
+    long_ago = clock.now() - timedelta(days=5000)
+    old, young = (InteractionCheck.objects.create(where="page", table="1", at=at) for at in (long_ago, clock.now()))
+    InteractionAlert.objects.create(check_made=old, a="warfarin", b="aspirin", severity="major")
+    proof = IndexProof.objects.create(at=long_ago, ok=True, passages=1, sampled=1, recall=1.0, seconds=0.1)
+    yield
+    turned = retention.purge(dry_run=False, only=["interactions", "proofs"])
+    assert [one.removed for one in turned] == [1, 1]
+    since = InteractionCheck.objects.create(where="page", table="1")
+    yield
+    assert set(InteractionCheck.objects.values_list("pk", flat=True)) == {young.pk}, since.pk
+    assert not IndexProof.objects.filter(pk=proof.pk).exists()
+    gone = AuditEvent.objects.filter(object_type="chat.InteractionCheck", object_id=str(old.pk))
+    assert gone.filter(code=Code.SENSITIVE_DELETE).count() == 2, "as it was purged, and as it was kept away"
+
+
 def numbers_go_on_after_the_higher_and_months_are_those_of_the_live_trail() -> Story:
     yield
     with databases.connect(databases.live_name()) as live:
@@ -211,6 +238,7 @@ STORIES = (
     nothing_that_was_taken_away_or_used_up_returns,
     a_withdrawn_document_stays_withdrawn_and_readers_shut_out,
     masked_words_stay_masked_and_purged_conversations_purged,
+    what_was_purged_without_a_conversation_stays_purged,
     numbers_go_on_after_the_higher_and_months_are_those_of_the_live_trail,
     rights_and_settings_of_the_live_database_are_kept,
 )
