@@ -50,7 +50,7 @@ def require(store: Store, expected: Sequence[str] | None = None) -> None:
     doubt = "Is it the right one?" if store.name.startswith("s3://") else "Is its disk mounted?"
     raise StoreEmptied(
         f"{store.name} does not hold {what} put there. {doubt} Nothing is written. To begin it empty: "
-        "manage.py backup begin"
+        "manage.py backup new-store"
     )
 
 
@@ -67,7 +67,7 @@ def replicas() -> Replicas:
 
 
 @transaction.atomic
-def begin(store: Store) -> int:
+def reset(store: Store) -> int:
     """Expect nothing of this store any more: it begins anew, empty. Returns how many backups it was to hold.
 
     Backups that turn up there again are recorded by the next prune. Raises NothingMissing and StoreFailed.

@@ -13,7 +13,7 @@ from compliance.continuity.commands import FAILED, REFUSED, Console, Subcommand
 from compliance.continuity.refusals import ContinuityError, Refused
 
 PACKAGE: Final = "compliance.continuity.commands."
-SUBCOMMANDS: Final = ("create", "list", "verify", "files", "prune", "begin", "restore", "drill", "wal")
+SUBCOMMANDS: Final = ("create", "list", "verify", "files", "prune", "new-store", "restore", "drill", "wal")
 EXAMPLES: Final = """examples:
   A snapshot before something is changed:
     manage.py backup create --type pre_deployment --reason "version 0.9"
@@ -61,4 +61,4 @@ class Command(BaseCommand):
 
 
 def _module(name: str) -> Any:
-    return import_module(PACKAGE + name)
+    return import_module(PACKAGE + name.replace("-", "_"))

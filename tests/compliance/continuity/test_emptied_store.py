@@ -77,14 +77,14 @@ def test_nothing_is_written_where_the_disk_is_not_mounted(place: Path) -> None:
             run(*words)
         assert refused.value.returncode == 1, words
         assert str(place) in str(refused.value)
-        assert "manage.py backup begin" in str(refused.value)
+        assert "manage.py backup new-store" in str(refused.value)
     done = pruning.prune()
     assert done.removed == done.unfinished == []
     assert REFUSED in "".join(done.failed)
     with pytest.raises(StoreFailed, match=REFUSED):
         key_copies.write()
     failed = Backup.objects.get(state=Backup.State.FAILED, kind=Backup.Kind.FULL)
-    assert "manage.py backup begin" in failed.failure
+    assert "manage.py backup new-store" in failed.failure
     assert REFUSED in Notice.objects.filter(user=operator).latest("created_at").text
     made.refresh_from_db()
     assert (made.stores, made.verified_ok) == ([str(place)], None)
@@ -201,7 +201,7 @@ def test_a_store_begins_anew_when_somebody_says_so(place: Path, *, folder: bool)
     away = unmount(place)
     if not folder:
         place.rmdir()
-    assert "1 earlier" in run("begin", str(place))
+    assert "1 earlier" in run("new-store", str(place))
     new = backups.create(type=MANUAL, name="new")
     assert new.stores == [str(place)]
     assert "1 in" in run("list")
@@ -216,12 +216,12 @@ def test_a_store_begins_anew_when_somebody_says_so(place: Path, *, folder: bool)
 @pytest.mark.django_db(transaction=True)
 def test_a_store_does_not_begin_anew_without_need(place: Path) -> None:
     with pytest.raises(CommandError, match="Nothing is expected"):
-        run("begin", str(place))
+        run("new-store", str(place))
     made = backups.create(type=MANUAL)
     with pytest.raises(CommandError, match="holds backups"):
-        run("begin", str(place))
+        run("new-store", str(place))
     with pytest.raises(CommandError, match="no such store"):
-        run("begin", "/another")
+        run("new-store", "/another")
     made.refresh_from_db()
     assert made.stores == [str(place)]
 
@@ -230,7 +230,7 @@ def test_a_store_does_not_begin_anew_without_need(place: Path) -> None:
 def test_one_of_two_begins_anew_and_the_other_keeps_what_it_has(two: list[Path]) -> None:
     old = backups.create(type=MANUAL)
     unmount(two[0])
-    run("begin", str(two[0]))
+    run("new-store", str(two[0]))
     old.refresh_from_db()
     assert old.stores == [str(two[1])]
     assert backups.create(type=MANUAL).stores == [str(each) for each in two]
@@ -264,7 +264,7 @@ def test_a_bucket_that_was_emptied_is_refused_too(bucket: str) -> None:
         with pytest.raises(CommandError, match="Is it the right one"):
             run(*words)
     assert "Contents" not in s3.list_objects_v2(Bucket=bucket)
-    run("begin", stores.primary().name)
+    run("new-store", stores.primary().name)
     assert backups.create(type=MANUAL).state == "complete"
     made.refresh_from_db()
     assert made.stores == []
@@ -368,6 +368,6 @@ def test_the_log_goes_into_a_store_that_begins_anew(by_hand: ByHand, settings: A
     since, _ = by_hand.live.kept.since, unmount(place)
     by_hand.write()
     eventually(lambda: REFUSED in by_hand.turn().failure)
-    run("begin", str(place))
+    run("new-store", str(place))
     by_hand.write_and_ship()
     assert by_hand.live.kept.since > since

@@ -1,4 +1,4 @@
-"""manage.py backup begin"""
+"""manage.py backup new-store"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from compliance.continuity.commands import DONE, Console, add_json_option
 from compliance.continuity.storage import stores
 
 HELP = (
-    "Begin a store anew, empty: of a new disk in the place of one that is gone, or a bucket that was emptied. ClinChat "
+    "Let a store begin empty: a new disk in the place of one that is gone, or a bucket that was emptied. ClinChat "
     "refuses such a store as long as it expects its old backups there; look first whether the disk is mounted. What "
     "turns up there again is noted by the next prune. Exit code 1: the store holds what was put there, or does not "
     "answer; nothing was changed."
@@ -24,7 +24,7 @@ def arguments(parser: ArgumentParser) -> None:
 
 def run(options: dict[str, Any], console: Console) -> int:
     store = stores.named(options["store"])
-    no_longer_expected = store_identity.begin(store)
+    no_longer_expected = store_identity.reset(store)
     if options["json"]:
         console.json({"store": store.name, "no_longer_expected": no_longer_expected})
     else:
