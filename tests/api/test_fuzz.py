@@ -25,7 +25,7 @@ from hypothesis.errors import Unsatisfiable
 from compliance.access import Action, Role, counters, services, tokens
 from compliance.access.factors import Factor
 from compliance.models import RoleAssignment, User
-from tests import cast
+from tests import cast, undoing
 from tests.guards import test_event_matrix as matrix
 from tests.guards.rows import PUBLIC, Row
 
@@ -75,15 +75,11 @@ def bearer_for(user: User) -> str:
     return f"Bearer {pair.access}"
 
 
-def program() -> Callable[[], str]:
+def program() -> str:
     account, sam = services.create(name=f"Fuzz {uuid4().hex}"), cast.sam()
     RoleAssignment.objects.give(user=account, role=Role.SECURITY_OFFICER)
-
-    def made() -> str:
-        _, text = services.make_token(account_id=account.pk, name="x", scopes=services.DELEGABLE, days=1, by=sam)
-        return f"Bearer {text}"
-
-    return made
+    _, text = services.make_token(account_id=account.pk, name="x", scopes=services.DELEGABLE, days=1, by=sam)
+    return f"Bearer {text}"
 
 
 @pytest.mark.usefixtures("one_connection")
@@ -131,13 +127,11 @@ def test_the_api_keeps_to_its_document(who: str) -> None:
 
 
 def token_of(who: str) -> Callable[[], str] | None:
-    """Makes a new token each time, for one and the same person or program."""
+    """One and the same for each request of a person or program: what it does to its own token is undone."""
     if who == "nobody":
         return None
-    if who == "a program":
-        return program()
-    person = getattr(cast, who)()
-    return lambda: bearer_for(person)
+    token = program() if who == "a program" else bearer_for(getattr(cast, who)())
+    return lambda: token
 
 
 # ── Into every form ────────────────────────────────────────────────────────────────────────────────────────────
@@ -225,6 +219,7 @@ class Places:
                 address = reverse(name, kwargs={k: made[v] for k, v in row.arguments.items()})
                 key = row.own or who_may(getattr(views[name], "access_action", None), people)
                 self.all.append((name, address, key, row))
+        self.undone = undoing.Undoing()
         for address in ("user/add/", "user/", "clearance/add/", "clearance/", "auditevent/"):
             self.all.append((f"admin {address}", f"/admin/compliance/{address}", "ada", PUBLIC))
         self.all.append(("admin login", "/admin/login/", "ada", PUBLIC))
@@ -233,16 +228,16 @@ class Places:
         """The status of one request by a signed-in person; whatever it did is undone."""
         self.visitor.cookies.clear()
         self.visitor.cookies.update(self.cookies[key])
-        with transaction.atomic():
+        with self.undone():
             given = {} if content_type is None else {"content_type": content_type}
             answer = getattr(self.visitor, method)(address, data, **given)
-            transaction.set_rollback(True)
         return int(answer.status_code)
 
 
 @pytest.fixture
 def places(monkeypatch: pytest.MonkeyPatch) -> Places:
     monkeypatch.setattr("clinchat.lib.sse.connections.close_all", lambda: None)  # it has the test's transaction
+    undoing.touch_seldom(monkeypatch)
     return Places()
 
 
