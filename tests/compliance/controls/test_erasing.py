@@ -103,7 +103,8 @@ def test_fault_a_copy_that_somebody_wrote(stores: Path) -> None:
     key_copies.write()
     path = stores / key_copies.NAME
     path.chmod(0o600)
-    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    data = path.read_bytes()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
     (failing,) = look(CHECK).failing
     assert failing.endswith("not ours")
 
