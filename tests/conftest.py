@@ -153,6 +153,14 @@ def _mode_as_it_is() -> None:
 
 
 @pytest.fixture(autouse=True)
+def _calibration_as_it_is() -> None:
+    """What a test has answers judged with does not judge those of the next one."""
+    from chat import calibration
+
+    calibration.forget()
+
+
+@pytest.fixture(autouse=True)
 def _table_as_it_is() -> None:
     """What a test changes in the interaction table is no longer known to the next one."""
     from chat.interactions import current

@@ -152,6 +152,7 @@ def test_it_holds_for_the_model_it_was_fitted_for_alone(collection: Collection) 
 
 def test_a_worker_takes_it_up_within_seconds(collection: Collection, monkeypatch: pytest.MonkeyPatch) -> None:
     model = vectors.active().model
+    monkeypatch.setattr(calibration, "FRESH_SECONDS", float("inf"))
     assert calibration.current(model).shipped
     made = Calibration.objects.create(
         model=model, active=True, asked=0.05, weights={"intercept": 0.0}, threshold=0.5, curve=[], figures={}
