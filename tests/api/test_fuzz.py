@@ -257,10 +257,14 @@ def test_no_form_fails_on_strange_values(places: Places) -> None:
         fields += [dict.fromkeys(names, value) for value in dice.sample(STRANGE, 2)]
         fields += [(row.post or {}) | {field: dice.choice(STRANGE)} for field in row.post or {}]
         fields += [{}, {field: ["1", "2"] for field in names}]
+        taken = True
         for number, data in enumerate(fields):
             for method in ("post", "get") if number < 2 else ("post",):
+                if method == "post" and not taken:
+                    continue  # the verb was refused before anybody looked at what came with it
                 status = places.send(key, method, address, {f: v for f, v in data.items() if encodable(v)})
                 statuses.append(status)
+                taken = taken and not (method == "post" and status == 405)
                 if status >= 500:
                     failed.append(f"{status} {method} {name} by {key}: {shown(data)}")
     assert len(statuses) > 500
