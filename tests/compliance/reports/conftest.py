@@ -26,10 +26,10 @@ def made(django_db_setup: None, django_db_blocker: Any, tmp_path_factory: pytest
     folder = tmp_path_factory.mktemp("made")
     with django_db_blocker.unblock(), override_settings(AUDIT_CHECKPOINT_FILES=[str(folder / "checkpoints.jsonl")]):
         try:
-            making.make_month(making.the_month())
+            making.make_month(month := making.the_month())
             seal.seal_all()
             written = making.make_bundle(folder / "bundle.zip", documents=True)
-            return making.Made((folder / "bundle.zip").read_bytes(), written)
+            return making.Made(month, (folder / "bundle.zip").read_bytes(), written)
         finally:
             call_command("flush", interactive=False, verbosity=0)
 

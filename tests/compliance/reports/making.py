@@ -113,6 +113,7 @@ def make_bundle(path: Path, *, documents: bool = False) -> bundle.Written:
 
 @dataclass(frozen=True)
 class Made:
+    month: sections.Period
     zip: bytes
     written: bundle.Written
 

@@ -64,9 +64,8 @@ def test_without_its_helpers_it_says_which(zipped: Path, keys: Path, tmp_path: P
     assert "must lie beside" in done.stderr
 
 
-def test_everything_is_in_it(zipped: Path) -> None:
-    files = making.contents(zipped)
-    month = making.the_month()
+def test_everything_is_in_it(made: Made, zipped: Path) -> None:
+    files, month = making.contents(zipped), made.month
     named = set(files)
     assert {"README.txt", "results.jsonl", "earlier.jsonl", "score.json", "audit.zip", "proof.zip"} <= named
     assert {"policies/use-1.0.md", "acknowledgements.jsonl", "attestations.jsonl", "exceptions.jsonl"} <= named
