@@ -71,9 +71,10 @@ def pytest_runtest_setup() -> None:
 
 @pytest.fixture(scope="session")
 def django_db_modify_db_settings(django_db_modify_db_settings: None, django_db_blocker: Any) -> None:
-    from tests import migrated
+    from tests import emptying, migrated
 
     with django_db_blocker.unblock():
+        emptying.forget_on_a_power_cut()
         migrated.use()
 
 

@@ -19,12 +19,16 @@ WHERE NOT tgisinternal AND tgenabled = 'A' AND tgtype & 8 > 0
 _NOTHING = "CREATE OR REPLACE FUNCTION {}() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN OLD; END'"
 
 
-def hurry() -> None:
-    """For the rest of this process. The server is the tests' own, and so are the data a power cut would take."""
-    with connection.cursor() as cursor:
+def forget_on_a_power_cut() -> None:
+    """The server is the tests' own, and so are the data. Before the tables are made: each migration is a commit."""
+    with connection._nodb_cursor() as cursor:
         for name in CARELESS:
             cursor.execute(f"ALTER SYSTEM SET {name} = off")
         cursor.execute("SELECT pg_reload_conf()")
+
+
+def hurry() -> None:
+    """For the rest of this process."""
     _always_on_delete()
     TransactionTestCase._fixture_teardown = _teardown  # type: ignore[attr-defined]
 
