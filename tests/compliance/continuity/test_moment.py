@@ -272,6 +272,7 @@ def test_a_flipped_bit_in_a_stored_copy_is_refused(past: Past, backup: Folder) -
         pass
 
 
+@pytest.mark.django_db
 def test_the_log_is_kept_as_long_as_a_copy_needs_it(past: Past, backup: Folder) -> None:
     there = segments(backup)
     month = timedelta(days=30).total_seconds()
