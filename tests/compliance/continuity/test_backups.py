@@ -248,14 +248,7 @@ def test_prune_takes_nothing_from_a_backup_that_is_made_meanwhile(
     places: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     where = [str(place) for place in places]
-    made = {
-        "key": "k",
-        "kind": "base",
-        "state": "complete",
-        "manifest_sha256": "0",
-        "environment": "t",
-        "stores": where,
-    }
+    made = {"key": "k", "kind": "base", "state": "complete", "manifest_sha256": "0", "environment": "t"}
 
     def meanwhile(store: stores.Store, *, dry_run: bool) -> int:
         now = clock.now()
