@@ -49,8 +49,7 @@ def require(store: Store, expected: Sequence[str] | None = None) -> None:
     what = "the backup" if len(keys) == 1 else f"any of the {len(keys)} backups"
     doubt = "Is it the right one?" if store.name.startswith("s3://") else "Is its disk mounted?"
     raise StoreEmptied(
-        f"{store.name} does not hold {what} put there. {doubt} To begin it empty: "
-        "manage.py backup new-store"
+        f"{store.name} does not hold {what} put there. {doubt} To begin it empty: manage.py backup new-store"
     )
 
 
