@@ -145,7 +145,6 @@ urlpatterns = [
     path("compliance/feedback/", remarks.queue, name="remarks"),
     path("compliance/feedback/<uuid:remark_id>/", remarks.one, name="remark"),
     path("compliance/matrix/", matrix.matrix, name="matrix"),
-    path("compliance/continuity/", include("compliance.urls_continuity")),
     path("compliance/", include("compliance.urls_controls")),
     path("compliance/blocks/", blocks.blocks, name="blocks"),
     path("compliance/blocks/<uuid:block_id>/end/", blocks.end, name="blocks-end"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from django.urls import URLPattern, URLResolver, get_resolver
@@ -28,6 +29,11 @@ def test_every_view_has_a_door_or_a_reason() -> None:
         assert (action is None) != (public is None), f"/{address} must have a door or be public with a reason, not both"
         assert action is None or action in Action
         assert public is None or len(public) > 20, f"/{address}: the reason is too short to be one"
+
+
+def test_no_address_is_there_twice() -> None:
+    found = Counter(address for address, _ in views(get_resolver()))
+    assert [address for address, times in found.items() if times > 1] == []
 
 
 def test_only_uuids_and_words_in_addresses() -> None:
