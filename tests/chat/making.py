@@ -8,6 +8,7 @@ from chat import services
 from chat.models import Conversation, Turn
 from chat.pipeline.run import run
 from compliance.models import User
+from tests.processes import until
 
 QUESTION = "Can I give trimethoprim-sulfamethoxazole to a patient on warfarin?"
 
@@ -18,8 +19,9 @@ def make_turn(*, author: User, text: str = QUESTION, conversation: Conversation 
 
 
 def answered(*, author: User, text: str = QUESTION, conversation: Conversation | None = None) -> Turn:
-    """A turn that has been through the pipeline."""
+    """A turn that has been through the pipeline: here, or with a worker that was quicker."""
     turn = make_turn(author=author, text=text, conversation=conversation)
     run(turn.pk, publish=lambda _event, _data: None)
+    until(lambda: not Turn.objects.filter(pk=turn.pk, status__in=Turn.UNFINISHED).exists(), "it is not answered")
     turn.refresh_from_db()
     return turn
