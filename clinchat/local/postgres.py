@@ -23,6 +23,7 @@ from clinchat.local.paths import LocalError, Paths
 MAJOR = "18"
 DRAFTS = "pgdata.new-*"
 _START_SECONDS = 120
+_START_ATTEMPTS = 10
 _STOP_SECONDS = 20
 
 
@@ -123,7 +124,7 @@ def _start(binaries: Path, place: Paths, account: Account) -> None:
     options = shlex.join(cluster.options(place.pg_socket_dir))
     command = [binaries / "pg_ctl", "start", "-D", place.pgdata, "-t", _START_SECONDS, "-o", options]
     log = place.log / "postgres.log"
-    for last_try in (*(False,) * 9, True):
+    for attempt in range(_START_ATTEMPTS):
         with storage_errors(log), log.open("ab") as output:
             begin = output.tell()
             done = cluster.run(command, account, output=output.fileno())
@@ -131,7 +132,8 @@ def _start(binaries: Path, place: Paths, account: Account) -> None:
             return
         told = log.read_bytes()[begin:].decode(errors="replace")
         # The sessions of a server that was killed need a moment to notice.
-        if last_try or "shared memory block" not in told:
+        last = attempt == _START_ATTEMPTS - 1
+        if last or "shared memory block" not in told:
             raise _failure("PostgreSQL did not start", told, place, log)
         time.sleep(1)
 

@@ -99,7 +99,7 @@ def switch(request: Request) -> Response:
     if request.method == "POST":
         given = Switch(data=request.data)
         given.is_valid(raise_exception=True)
-        with _said():
+        with _as_problems():
             _switch(cast("User", request.user), **given.validated_data)
     return Response(state())
 
@@ -116,7 +116,7 @@ def move(request: Request) -> Response:
     """Give what is planned other times. Who was told of it is told of them."""
     given = Moving(data=request.data)
     given.is_valid(raise_exception=True)
-    with _said():
+    with _as_problems():
         planned.move(**given.validated_data)
     return Response(state())
 
@@ -132,7 +132,7 @@ def move(request: Request) -> Response:
 def cancel(request: Request) -> Response:
     """Give up what is planned. Who was told of it is told so."""
     Nothing(data=request.data).is_valid(raise_exception=True)
-    with _said():
+    with _as_problems():
         planned.cancel(actor=cast("User", request.user))
     return Response(state())
 
@@ -150,8 +150,8 @@ def state() -> dict[str, Any]:
 
 
 @contextmanager
-def _said() -> Iterator[None]:
-    """What is refused is said as the API says such things: beside the member it is about, or as a conflict."""
+def _as_problems() -> Iterator[None]:
+    """A refusal inside becomes a validation error of the member it is about, or a conflict (409)."""
     try:
         yield
     except planned.EndsFirst as refused:
